@@ -1,0 +1,232 @@
+"""Say what went wrong in a form that every door can translate.
+
+An error carries its fate: ``code`` for programs, ``http_status`` for REST, ``exit_code`` for the
+command line, ``hints`` for people. Each door (server, cli, worker) has exactly one translator.
+The exit codes are listed in docs/reference/cli.md and pinned by tests/unit/test_errors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class HpcenvError(Exception):
+    """Base of every error that we raise on purpose.
+
+    ``message`` says what happened and why in one or two sentences; ``hints`` say what to do now,
+    one imperative sentence each; ``reason`` is an optional detail (a program's own words).
+    """
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hints: Iterable[str] = (), reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hints = tuple(hints)
+        self.reason = reason
+
+    def body(self) -> dict[str, Any]:
+        """Return the flat error body that REST, ``--json`` and status files share."""
+        return {
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+            "hints": list(self.hints),
+        }
+
+
+class InvalidRequest(HpcenvError):
+    """A request that can not mean anything: a wrong type, an unknown field, two excluding options."""
+
+    code = "invalid_request"
+    http_status = 400
+    exit_code = 2
+
+
+class InvalidName(InvalidRequest):
+    """A name outside the grammar, or a reserved word."""
+
+    code = "invalid_name"
+
+
+class InvalidRequirement(InvalidRequest):
+    """A requirement line that is no requirement, is an option, or carries credentials."""
+
+    code = "invalid_requirement"
+
+
+class InvalidVariable(InvalidRequest):
+    """An environment variable whose name or value can not be exported safely."""
+
+    code = "invalid_variable"
+
+
+class PathTooLong(InvalidRequest):
+    """A prefix longer than tools and interpreters can carry."""
+
+    code = "path_too_long"
+
+
+class PythonNotFound(InvalidRequest):
+    """No interpreter answers to what was asked for."""
+
+    code = "python_not_found"
+
+
+class ManagerNotFound(InvalidRequest):
+    """No environment manager, installer or creator of that name is installed."""
+
+    code = "manager_not_found"
+
+
+class NotFound(HpcenvError):
+    """Nothing has that name or id."""
+
+    code = "not_found"
+    http_status = 404
+    exit_code = 3
+
+
+class Ambiguous(HpcenvError):
+    """A bare name that means more than one environment."""
+
+    code = "ambiguous"
+    http_status = 409
+    exit_code = 4
+
+
+class NameTaken(HpcenvError):
+    """An environment, or a folder of somebody's, has that name already."""
+
+    code = "name_taken"
+    http_status = 409
+    exit_code = 4
+
+
+class Busy(HpcenvError):
+    """Another operation holds the claim."""
+
+    code = "busy"
+    http_status = 409
+    exit_code = 4
+
+
+class KernelRunning(HpcenvError):
+    """A kernel of the environment is running."""
+
+    code = "kernel_running"
+    http_status = 409
+    exit_code = 4
+
+
+class WrongState(HpcenvError):
+    """The thing exists, but what was asked for does not apply to it as it is."""
+
+    code = "wrong_state"
+    http_status = 409
+    exit_code = 4
+
+
+class PreconditionFailed(HpcenvError):
+    """The resource changed since the caller read it (``If-Match``)."""
+
+    code = "precondition_failed"
+    http_status = 412
+    exit_code = 4
+
+
+class Refused(HpcenvError):
+    """Policy, or the owner of the thing, does not allow it."""
+
+    code = "refused"
+    http_status = 403
+    exit_code = 5
+
+
+class LocationUnavailable(HpcenvError):
+    """A location is missing, unreadable or not writable."""
+
+    code = "location_unavailable"
+    http_status = 409
+    exit_code = 7
+
+
+class DiskFull(HpcenvError):
+    """No bytes or no files are left where they are needed."""
+
+    code = "disk_full"
+    http_status = 507
+    exit_code = 7
+
+
+class IndexUnreachable(HpcenvError):
+    """The package index does not answer."""
+
+    code = "index_unreachable"
+    http_status = 503
+    exit_code = 7
+
+
+class PackageNotFound(HpcenvError):
+    """The package index has no such package, or no version that satisfies the requirement."""
+
+    code = "package_not_found"
+    http_status = 422
+    exit_code = 6
+
+
+class RequirementsConflict(HpcenvError):
+    """The requirements exclude each other."""
+
+    code = "requirements_conflict"
+    http_status = 422
+    exit_code = 6
+
+
+class BuildFailed(HpcenvError):
+    """A program that builds the environment ended with an error that we can not name better."""
+
+    code = "build_failed"
+    http_status = 500
+    exit_code = 6
+
+
+class PreflightFailed(BuildFailed):
+    """The environment was built, but its kernel did not start or is not of this environment."""
+
+    code = "preflight_failed"
+
+
+class BrokenRecord(HpcenvError):
+    """A record, request or status file that can not be read as what it should be."""
+
+    code = "broken_record"
+    http_status = 500
+    exit_code = 1
+
+
+class NewerRecord(BrokenRecord):
+    """A file written by a newer jupyter_hpcenv: read-only for this one."""
+
+    code = "newer_record"
+    http_status = 409
+    exit_code = 4
+
+
+class Cancelled(HpcenvError):
+    """Somebody asked for the operation to stop."""
+
+    code = "cancelled"
+    http_status = 409
+    exit_code = 130
+
+
+class Interrupted(HpcenvError):
+    """The worker went away before it was done."""
+
+    code = "interrupted"
+    http_status = 500
+    exit_code = 6

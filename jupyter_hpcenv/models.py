@@ -1,0 +1,343 @@
+"""The words of the project as structures; JSON on disk and on the wire has exactly these fields.
+
+msgspec is used because it starts in milliseconds. Times are ISO 8601 in UTC with a ``Z``, durations
+are seconds, sizes are bytes. ``Environment`` and ``Operation`` are what doors show; ``Record``,
+``Ticket`` and ``Status`` are what lies on disk.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+RECORD_VERSION = 1
+
+EnvironmentState = Literal["ready", "missing", "python_gone", "broken", "newer"]
+Origin = Literal["own", "shared", "foreign"]
+OperationState = Literal["pending", "running", "succeeded", "failed", "cancelled", "interrupted"]
+StepState = Literal["todo", "running", "done", "failed"]
+LineKind = Literal["step", "output", "warning", "error"]
+FINISHED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
+
+
+def utc_now() -> str:
+    """Return this moment as ISO 8601 in UTC, to the millisecond."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=False, kw_only=True):
+    """What somebody asks for before it is built. Empty string or None: the site's default."""
+
+    name: str
+    manager: str = "venv"
+    python: str = ""
+    """A path, a version such as ``3.12``, or empty for the first of the list."""
+    packages: list[str] = []
+    """PEP 508 requirements."""
+    requirements: str = ""
+    """Text of a requirements file, read strictly line by line."""
+    location: str = ""
+    prefix: str = ""
+    installer: str = ""
+    creator: str = ""
+    system_site_packages: bool = False
+    variables: dict[str, str] = {}
+    display_name: str = ""
+    kernel: bool = True
+
+
+class PythonFact(msgspec.Struct, kw_only=True):
+    """An interpreter found by reading the disk; none was started to learn this."""
+
+    path: str
+    """The path that a person would type."""
+    real: str
+    """The same with links resolved."""
+    version: str
+    """``3.12.11``, or ``3.12`` where no file tells the rest."""
+    source: Literal["site", "path", "folder", "pyenv", "system"]
+    label: str
+    """What a person is shown, for example ``Python 3.12.11 (pyenv)``."""
+    default: bool = False
+
+
+class Platform(msgspec.Struct, kw_only=True):
+    """Where an environment was built."""
+
+    cluster: str
+    os: str
+    arch: str
+
+
+class Preflight(msgspec.Struct, kw_only=True):
+    """How the environment was proven before it was published."""
+
+    kind: Literal["kernel", "import"]
+    seconds: float
+    at: str
+
+
+class Kernel(msgspec.Struct, kw_only=True):
+    """A kernel of an environment; ``path`` is its kernelspec folder, empty while unpublished."""
+
+    name: str
+    display_name: str
+    path: str = ""
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What an environment is; lies at ``<prefix>/.hpcenv/environment.json``; writing it commits."""
+
+    version: int = RECORD_VERSION
+    id: str
+    name: str
+    location: str
+    prefix: str
+    manager: str
+    creator: str
+    installer: str
+    tools: dict[str, str] = {}
+    """Versions of the programs that built it, such as ``{"uv": "0.13.8"}``."""
+    python: str
+    """Version."""
+    python_path: str
+    """The interpreter that the prefix was made from."""
+    system_site_packages: bool = False
+    packages: list[str] = []
+    """What was asked for, canonical; not what it brought along."""
+    variables: dict[str, str] = {}
+    display_name: str
+    kernels: list[Kernel] = []
+    kernelspec: dict[str, Any] = {}
+    """What the environment's own ipykernel says of itself: argv after the interpreter, metadata, …"""
+    platform: Platform
+    owner: str
+    created: str
+    changed: str
+    operation: str
+    preflight: Preflight | None = None
+    revision: int = 1
+    """Counts changes; the ETag of the resource."""
+
+
+class Environment(msgspec.Struct, kw_only=True):
+    """A row of the list: what every door shows of an environment."""
+
+    id: str
+    name: str
+    location: str
+    """Name of a location; ``elsewhere`` for a prefix outside all of them; empty for foreign ones."""
+    prefix: str
+    manager: str
+    installer: str
+    python: str
+    state: EnvironmentState
+    origin: Origin
+    kernels: list[Kernel] = []
+    display_name: str = ""
+    owner: str = ""
+    message: str = ""
+    """Why the state is not ready, in one sentence; empty otherwise."""
+
+
+class EnvironmentDetail(Environment, kw_only=True):
+    """All that the record says, besides the row."""
+
+    creator: str = ""
+    tools: dict[str, str] = {}
+    python_path: str = ""
+    system_site_packages: bool = False
+    packages: list[str] = []
+    variables: dict[str, str] = {}
+    platform: Platform | None = None
+    created: str = ""
+    changed: str = ""
+    operation: str = ""
+    preflight: Preflight | None = None
+    revision: int = 0
+
+
+class EnvironmentPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An RFC 7396 merge patch of an environment: what is absent stays as it is."""
+
+    display_name: str | msgspec.UnsetType = msgspec.UNSET
+    variables: dict[str, str | None] | msgspec.UnsetType = msgspec.UNSET
+    """A variable set to null is removed."""
+
+
+class KernelPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``PUT environments/{id}/kernels/{kernel}``."""
+
+    display_name: str = ""
+
+
+class Location(msgspec.Struct, kw_only=True):
+    """A named place for environments, as it stands now."""
+
+    name: str
+    root: str
+    """Resolved; empty if a variable in it is not set."""
+    description: str = ""
+    state: Literal["ready", "missing", "unwritable", "slow"] = "ready"
+    message: str = ""
+    default: bool = False
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+    free_files: int | None = None
+    total_files: int | None = None
+
+
+class TrashItem(msgspec.Struct, kw_only=True):
+    """A deleted environment that can still be restored."""
+
+    id: str
+    """Of the environment, so that “restore” names what was deleted."""
+    name: str
+    location: str
+    prefix: str
+    """Where it was, and where restore puts it."""
+    path: str
+    """Where it lies now."""
+    python: str
+    deleted: str
+    expires: str
+    """When it may be emptied."""
+
+
+class LogLine(msgspec.Struct, kw_only=True):
+    """One line of an operation's log; ``at`` counts seconds since the operation was submitted."""
+
+    at: float
+    kind: LineKind
+    text: str
+
+
+class Step(msgspec.Struct, kw_only=True):
+    """One step of an operation."""
+
+    name: str
+    title: str
+    state: StepState = "todo"
+    seconds: float | None = None
+    detail: str = ""
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far the running step is; a figure that is not known is null, never guessed."""
+
+    packages_done: int | None = None
+    packages_total: int | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """The environment that an operation is about; it need not exist yet, or any more."""
+
+    id: str
+    name: str
+    location: str
+    prefix: str
+
+
+class Ticket(msgspec.Struct, kw_only=True):
+    """What was submitted: ``operation.json``, written once."""
+
+    version: int = RECORD_VERSION
+    id: str
+    verb: str
+    target: Target
+    root: str
+    """The folder whose ``.hpcenv/claims`` holds the claim."""
+    request: dict[str, Any]
+    config: dict[str, Any]
+    """The effective configuration: ``{class: {trait: value}}``."""
+    work: dict[str, Any] = {}
+    """What admission decided about the request and nobody reinterprets: requirements, Python, installer."""
+    steps: list[Step]
+    submitted: str
+    user: str
+    host: str
+    idempotency_key: str = ""
+
+
+class Process(msgspec.Struct, kw_only=True):
+    """Identity of a process: a bare pid proves nothing on a home that many hosts share."""
+
+    host: str
+    boot: str
+    pid_namespace: str
+    pid: int
+    start: int
+    """Clock ticks after boot, from /proc/PID/stat."""
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """How an operation stands: ``status.json``, replaced whole by whoever owns the operation."""
+
+    version: int = RECORD_VERSION
+    state: OperationState = "pending"
+    owner: str = ""
+    """The fencing id of the owner; who finds another one there must not publish."""
+    process: Process | None = None
+    started: str = ""
+    finished: str = ""
+    steps: list[Step] = []
+    progress: Progress | None = None
+    error: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+
+
+class Operation(msgspec.Struct, kw_only=True):
+    """What every door shows of an operation."""
+
+    id: str
+    verb: str
+    state: OperationState
+    cancelling: bool
+    environment: Target
+    request: dict[str, Any]
+    submitted: str
+    started: str
+    finished: str
+    user: str
+    host: str
+    step: int
+    """Number of the running (or last) step, from 1; 0 before the first."""
+    steps: list[Step]
+    progress: Progress | None
+    error: dict[str, Any] | None
+    result: dict[str, Any] | None
+    log_size: int
+    """Bytes of the log so far."""
+
+
+class LogPart(msgspec.Struct, kw_only=True):
+    """A part of a log; ask again from ``offset`` for what came since."""
+
+    lines: list[LogLine]
+    offset: int
+    complete: bool
+    """True when the operation is finished and no line follows."""
+
+
+class Reporter(Protocol):
+    """How work tells what it does; given to managers and verbs by the worker."""
+
+    def step(self, name: str) -> None:
+        """Begin the step of that name; the one before is done."""
+
+    def detail(self, text: str) -> None:
+        """Say something short about the running step, for example ``34 packages``."""
+
+    def line(self, kind: LineKind, text: str) -> None:
+        """Append a line to the log."""
+
+    def progress(self, progress: Progress | None) -> None:
+        """Replace the figures of the running step."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` if somebody asked for it; called between pieces of work."""

@@ -1,0 +1,156 @@
+"""Check the names that people give and derive the names that we make from them.
+
+Grammar comes before any path is joined: a name that passed here has no separator, no leading dot
+and no option dash, so it can be a path component and a program argument.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+from .errors import InvalidName, InvalidVariable
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+LOCATION_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
+VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+VARIABLE_LIMIT = 32_768  # characters; Linux takes 131,072 bytes per string (MAX_ARG_STRLEN)
+DISPLAY_NAME_LIMIT = 100
+PREFIX_LIMIT = 255  # bytes; conda's placeholder is 255 long, so no prefix of any manager is longer
+
+#: Words that are commands, locations of ours, or would hide something of Jupyter's or conda's.
+RESERVED = frozenset(
+    {"all", "base", "root", "none", "new", "default", "python", "python2", "python3", "trash", "con", "nul"}
+)
+
+#: Variables that steer a loader, a shell or the interpreter itself: not a user's to set in a kernel.
+STEERING = re.compile(
+    r"(LD_.*|DYLD_.*|BASH_ENV|ENV|PROMPT_COMMAND|IFS|SHELLOPTS|BASHOPTS|BASH_FUNC.*|PS4|PATH|HOME"
+    r"|PYTHONHOME|PYTHONPATH|PYTHONSTARTUP|PYTHONNOUSERSITE|PYTHONEXECUTABLE|PYTHONINSPECT"
+    r"|VIRTUAL_ENV|CONDA_PREFIX|JPY_.*|JUPYTERHUB_.*|JUPYTER_TOKEN|HPCENV_.*)"
+)
+
+_NAME = re.compile(NAME_PATTERN)
+_LOCATION = re.compile(LOCATION_PATTERN)
+_VARIABLE = re.compile(VARIABLE_PATTERN)
+_ID = re.compile(r"[0-9a-f]{32}")
+_OPERATION = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+
+
+def check_name(name: str) -> str:
+    """Return *name* if an environment may have it; raise `InvalidName` with what is wrong."""
+    if not isinstance(name, str) or not name:
+        raise InvalidName("An environment needs a name.", hints=["Give a name, for example “climate”."])
+    if len(name) > 63:
+        raise InvalidName(f"A name has at most 63 characters; this one has {len(name)}.", hints=["Shorten the name."])
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name!r} can not be a name: use letters, digits, dot, underscore and hyphen, "
+            "and begin with a letter or digit.",
+            hints=[f"Try {suggestion(name)!r}."],
+        )
+    if name.lower() in RESERVED or name.lower().startswith("conda-"):
+        raise InvalidName(
+            f"{name!r} is reserved, because Jupyter or conda uses it for something else.",
+            hints=[f"Try {('my-' + name)[:63]!r}."],
+        )
+    return name
+
+
+def suggestion(name: str) -> str:
+    """Return the allowed name that is nearest to *name*."""
+    near = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:63]
+    return near or "environment"
+
+
+def check_location_name(name: str) -> str:
+    """Return *name* if the site may call a location so; the grammar has no dot (see `kernel_name`)."""
+    if not isinstance(name, str) or not _LOCATION.fullmatch(name):
+        raise InvalidName(
+            f"{name!r} can not name a location: use lower-case letters, digits, underscore and hyphen, "
+            "and begin with a letter.",
+            hints=["Change the name in c.Site.locations."],
+        )
+    return name
+
+
+def check_variable(name: str, value: str) -> None:
+    """Raise `InvalidVariable` unless the pair can be exported by every shell and harms no launch."""
+    if not _VARIABLE.fullmatch(name):
+        raise InvalidVariable(
+            f"{name!r} can not name an environment variable: use letters, digits and underscore.",
+            hints=["Write it as NAME=VALUE."],
+        )
+    if STEERING.fullmatch(name):
+        raise InvalidVariable(
+            f"{name} steers the shell, the loader or the interpreter, so an environment must not set it.",
+            hints=[f"Leave {name} out; the launch script sets what the kernel needs."],
+        )
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise InvalidVariable(
+            f"The value of {name} has a line break or another control character in it.",
+            hints=["Give a value of one line of printable characters."],
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidVariable(
+            f"The value of {name} is not text that can be encoded as UTF-8.", hints=["Use plain text."]
+        ) from error
+    if len(value) > VARIABLE_LIMIT:
+        raise InvalidVariable(
+            f"The value of {name} has {len(value)} characters; at most {VARIABLE_LIMIT} are possible.",
+            hints=["Put the value into a file and let the variable name the file."],
+        )
+
+
+def check_display_name(text: str) -> str:
+    """Return *text* if a launcher card may show it: printable, short, not steering text direction."""
+    bidi = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+    if len(text) > DISPLAY_NAME_LIMIT or not text.isprintable() or any(c in bidi for c in text):
+        raise InvalidName(
+            f"A display name has at most {DISPLAY_NAME_LIMIT} printable characters on one line.",
+            hints=["Shorten it, and leave out control characters."],
+        )
+    return text
+
+
+def kernel_name(location: str, name: str) -> str:
+    """Return the kernelspec name of an environment's own kernel, for example ``hpcenv-home.climate``.
+
+    Lower case, because `KernelSpecManager` folds case; unambiguous, because a location has no dot.
+    """
+    return f"hpcenv-{location}.{name}".lower()
+
+
+def is_kernel_name(name: str) -> bool:
+    """Tell whether a kernelspec of this name is one of ours (or made to look like it)."""
+    return name.startswith("hpcenv-") and "." in name
+
+
+def check_kernel_name(name: str) -> str:
+    """Return *name* if it has the form of a kernelspec name of ours; raise `InvalidName`."""
+    if not re.fullmatch(r"hpcenv-[a-z][a-z0-9_-]{0,30}\.[a-z0-9][a-z0-9._-]{0,62}", name):
+        raise InvalidName(f"{name!r} is not the name of a kernel of ours.", hints=["List them with “kernels”."])
+    return name
+
+
+def new_environment_id() -> str:
+    """Return a random environment id: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def is_environment_id(text: str) -> bool:
+    """Tell whether *text* has the form of an environment id."""
+    return bool(_ID.fullmatch(text))
+
+
+def new_operation_id(now: float | None = None) -> str:
+    """Return an operation id that sorts by time, for example ``20261121-081502-7f3a9c1e`` (UTC)."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(4)
+
+
+def is_operation_id(text: str) -> bool:
+    """Tell whether *text* has the form of an operation id."""
+    return bool(_OPERATION.fullmatch(text))

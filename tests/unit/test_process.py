@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jupyter_hpcenv import process
+from jupyter_hpcenv.errors import BuildFailed, Cancelled
+
+ENV = {"PATH": os.defpath}
+
+
+def sh(script: str) -> list[str]:
+    return ["/bin/sh", "-c", script]
+
+
+def test_lines_of_both_streams_arrive_and_the_status_is_kept() -> None:
+    lines: list[str] = []
+    done = process.run(sh("echo one; echo two >&2; printf 'a\\rb\\n'; exit 3"), env=ENV, on_line=lines.append)
+    assert lines == ["one", "two", "a", "b"]
+    assert (done.returncode, done.ok, done.tail) == (3, False, lines)
+
+
+def test_a_last_line_without_an_end_is_kept() -> None:
+    assert process.run(sh("printf unended"), env=ENV).tail == ["unended"]
+
+
+def test_the_working_folder_is_fresh_and_private_and_goes_away() -> None:
+    done = process.run(sh("pwd; stat -c %a .; ls -A | wc -l"), env=ENV)
+    folder, mode, entries = done.tail
+    assert (mode, entries) == ("700", "0")
+    assert not Path(folder).exists()
+
+
+def test_standard_input_is_empty() -> None:
+    assert process.run(sh("cat; echo end"), env=ENV).tail == ["end"]
+
+
+def test_a_missing_program_is_an_error_of_ours() -> None:
+    with pytest.raises(BuildFailed, match="could not be started"):
+        process.run(["/no/such/program"], env=ENV)
+
+
+def test_check_stops_the_program_and_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"trap '' INT TERM; sleep 100 & echo $! $$ > {pids}; wait; sleep 100"
+    began = time.monotonic()
+
+    def check() -> None:
+        if pids.exists() and pids.read_text().strip():
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        process.run(sh(script), env=ENV, check=check)
+    assert time.monotonic() - began < 60
+    for pid in pids.read_text().split():
+        assert not Path(f"/proc/{pid}/cwd").exists() or process._start_time(int(pid)) is None
+
+
+def test_a_timeout_is_an_error() -> None:
+    with pytest.raises(BuildFailed, match="too long"):
+        process.run(sh("sleep 100"), env=ENV, timeout=0.3)
+
+
+def test_a_grandchild_that_keeps_the_pipe_does_not_hold_us() -> None:
+    done = process.run([sys.executable, "-c", DOUBLE_FORK], env=ENV)
+    assert done.ok
+    pid = int(done.tail[0])
+    os.kill(pid, 9)
+
+
+DOUBLE_FORK = """
+import os, time
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    time.sleep(100)
+print(pid, flush=True)
+os._exit(0)
+"""
+
+
+def test_environment_is_an_allow_list() -> None:
+    source = {
+        "HOME": "/h",
+        "https_proxy": "p",
+        "LC_ALL": "C",
+        "JUPYTERHUB_API_TOKEN": "secret",
+        "JPY_API_TOKEN": "secret",
+        "AWS_SECRET": "secret",
+        "PYTHONPATH": "/x",
+        "SITE_LICENCE": "l",
+    }
+    env = process.environment(["SITE_*"], {"EXTRA": "1"}, source)
+    assert env == {
+        "HOME": "/h",
+        "https_proxy": "p",
+        "LC_ALL": "C",
+        "SITE_LICENCE": "l",
+        "EXTRA": "1",
+        "PATH": os.defpath,
+    }
+
+
+def test_identity_tells_a_process_from_another_with_its_pid() -> None:
+    child = process.start(sh("sleep 100"), env=ENV)
+    try:
+        who = process.identity(child.pid)
+        assert process.is_alive(who) is True
+        who.start += 1
+        assert process.is_alive(who) is False
+        who.host = "elsewhere"
+        assert process.is_alive(who) is None
+    finally:
+        child.stop()
+
+
+def test_a_child_is_stopped_and_its_output_kept_until_then() -> None:
+    child = process.start(sh("echo hello; echo there >&2; exec sleep 100"), env=ENV)
+    while "there" not in child.output():
+        time.sleep(0.01)
+    assert child.output() == "hello\nthere\n"
+    who = process.identity(child.pid)
+    assert child.stop() != 0
+    assert process.is_alive(who) is False
+
+
+def test_marked_strays_are_found_by_their_environment() -> None:
+    child = process.start(sh("exec sleep 100"), env={**ENV, process.MARKER: "20260101-000000-0000beef"})
+    other = process.start(sh("exec sleep 100"), env=ENV)
+    try:
+        while b"sleep" not in Path(f"/proc/{child.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
+        assert process.stop_marked("20260101-000000-0000beef") == 1
+        assert other.poll() is None
+    finally:
+        child.stop()
+        other.stop()
