@@ -1,0 +1,120 @@
+"""Check a create request before anything is claimed: all that can be known now is refused now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..catalog import Catalog
+from ..errors import DiskFull, InvalidRequest, ManagerNotFound, NameTaken
+from ..files import read_regular
+from ..formats.requirements import Rules, parse_requirement, parse_requirements
+from ..managers.contract import Manager
+from ..models import CreateRequest
+from ..names import check_display_name, check_name, check_variable, kernel_name
+from ..site import Site
+
+#: Bytes and files that the smallest environment with a kernel needs.
+LEAST_BYTES = 100_000_000
+LEAST_FILES = 5_000
+
+
+def check_words(request: CreateRequest) -> None:
+    """Raise for a name, display name or variable that can not be."""
+    check_name(request.name)
+    if request.display_name:
+        check_display_name(request.display_name)
+    for name, value in request.variables.items():
+        check_variable(name, value)
+    if "\0" in request.python or len(request.python) > 4_096:
+        raise InvalidRequest("That is no Python.", hints=["Give a version such as 3.12, or a path."])
+
+
+def requirements_of(request: CreateRequest, site: Site) -> list[str]:
+    """Return the request's requirements as canonical lines; raises `InvalidRequirement`."""
+    rules = Rules(allow_editable=site.allow_editable, allow_vcs=site.allow_vcs, allow_urls=site.allow_urls)
+    lines = [parse_requirement(text, rules) for text in request.packages]
+    if request.requirements:
+        lines += parse_requirements(request.requirements, rules, None)
+    return list(dict.fromkeys(lines))
+
+
+def manager_of(request: CreateRequest, managers: dict[str, Manager]) -> Manager:
+    """Return the environment manager that is asked for; raises `ManagerNotFound`."""
+    try:
+        return managers[request.manager]
+    except KeyError:
+        raise ManagerNotFound(
+            f"There is no environment manager {request.manager!r}.",
+            hints=[f"These are installed: {', '.join(sorted(managers)) or 'none'}."],
+        ) from None
+
+
+def check_free(catalog: Catalog, request: CreateRequest, location: str, prefix: Path) -> None:
+    """Raise `NameTaken` if something has that name or prefix; called with the claim held."""
+    if os.path.lexists(prefix):
+        ours = (prefix / ".hpcenv" / "environment.json").exists()
+        raise NameTaken(
+            f"You have an environment {request.name} in {location} already."
+            if ours
+            else f"{prefix} exists already and is no environment of jupyter_hpcenv.",
+            hints=["Choose another name, or delete what is there."],
+        )
+    folded = request.name.lower()
+    for row in catalog.environments(location=location):
+        if row.name == request.name:
+            raise NameTaken(
+                f"You have an environment {row.name} in {location} already"
+                + (", whose prefix is gone." if row.state == "missing" else "."),
+                hints=["Choose another name, or delete that one."],
+            )
+        if row.name.lower() == folded:
+            raise NameTaken(
+                f"{request.name} differs from {row.name} only by case; the kernels of both would have one name.",
+                hints=["Choose a name that differs by more."],
+            )
+    for neighbour in _listed(prefix.parent):
+        if neighbour.lower() == prefix.name.lower():
+            raise NameTaken(
+                f"{prefix.name} differs from {neighbour} in {prefix.parent} only by case.",
+                hints=["Choose a name that differs by more."],
+            )
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def check_room(prefix: Path) -> None:
+    """Raise `DiskFull` when the smallest environment would not fit; quotas are found while building."""
+    place = prefix.parent
+    while not place.exists():
+        place = place.parent
+    facts = os.statvfs(place)
+    free = facts.f_bavail * facts.f_frsize
+    if free < LEAST_BYTES:
+        raise DiskFull(
+            f"{place} has {free / 1e6:.0f} MB left; an environment needs at least {LEAST_BYTES / 1e6:.0f} MB.",
+            hints=["Empty the trash, or choose another location."],
+        )
+    if facts.f_files and facts.f_favail < LEAST_FILES:
+        raise DiskFull(
+            f"{place} has room for {facts.f_favail} files; an environment needs at least {LEAST_FILES}.",
+            hints=["Empty the trash, or choose another location."],
+        )
+
+
+def kernel_is_free(request: CreateRequest, location: str, site: Site) -> None:
+    """Raise `NameTaken` if a kernelspec that is not ours has the name that this one would get."""
+    if not request.kernel:
+        return
+    name = kernel_name(location, request.name)
+    spec = site.kernels_dir / name / "kernel.json"
+    if spec.exists() and b'"hpcenv"' not in read_regular(spec):
+        raise NameTaken(
+            f"A kernel {name} exists at {spec.parent} and is not of jupyter_hpcenv.",
+            hints=["Remove or rename that kernel, or choose another name."],
+        )

@@ -1,0 +1,302 @@
+"""Submit requests and make quick changes, on behalf of one user.
+
+Long work becomes an operation; what is one rename (delete, restore, a new display name) is done at once,
+under the same claim. All methods are synchronous and safe to call from threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from traitlets.config import Config
+
+from .. import claims, kernels
+from ..catalog import Catalog
+from ..errors import InvalidRequest, KernelRunning, NotFound, PreconditionFailed, Refused, WrongState
+from ..lifecycle import change, create, delete
+from ..managers import load_managers
+from ..managers.contract import Manager
+from ..models import (
+    CreateRequest,
+    Environment,
+    EnvironmentDetail,
+    EnvironmentPatch,
+    Kernel,
+    KernelPatch,
+    Operation,
+    Record,
+    Target,
+    Ticket,
+    TrashItem,
+    utc_now,
+)
+from ..names import check_kernel_name, new_environment_id, new_operation_id
+from ..operations import Operations
+from ..site import Site
+from ..site.config import username
+from ..site.locations import ELSEWHERE, place_for, root_of
+from ..site.quoting import csh, fish, sh
+from . import check, facts
+from .reconcile import empty_expired, reconcile
+
+
+class Admission:
+    """The desk where every request is handed in; `catalog` and `operations` are for reading."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.site = Site(config=self.config)
+        self.catalog = Catalog(self.site)
+        self.operations = Operations(self.site)
+
+    @functools.cached_property
+    def managers(self) -> dict[str, Manager]:
+        """The environment managers that are installed."""
+        return load_managers(self.config, self.site)
+
+    # -- create ---------------------------------------------------------
+
+    def submit(self, verb: str, request: CreateRequest, idempotency_key: str = "") -> Operation:
+        """Check *request*, claim the name and start the operation.
+
+        The same key with the same request is answered with the same operation. Raises what the checks
+        raise, `Busy` when the name is claimed, `NameTaken` when it is in use.
+        """
+        if verb != "create":
+            raise InvalidRequest(f"There is no verb {verb!r}.", hints=["Use “create”."])
+        identifier = new_operation_id()
+        if idempotency_key:
+            earlier = self._earlier(idempotency_key, request)
+            if earlier is not None:
+                return earlier
+        check.check_words(request)
+        manager = check.manager_of(request, self.managers)
+        requirements = check.requirements_of(request, self.site)
+        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix)
+        check.check_free(self.catalog, request, location, prefix)
+        check.check_room(prefix)
+        check.kernel_is_free(request, location, self.site)
+        work = create.Work(requirements=requirements, choice=manager.check(request, requirements))
+        ticket = Ticket(
+            id=identifier,
+            verb=verb,
+            target=Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix)),
+            root=str(root),
+            request=msgspec.to_builtins(request),
+            config=effective(self.config, self.site, manager),
+            work=msgspec.to_builtins(work),
+            steps=create.steps(manager, request),
+            submitted=utc_now(),
+            user=username(),
+            host=socket.gethostname(),
+            idempotency_key=idempotency_key,
+        )
+        self.reconcile()
+        claims.take(root, request.name, identifier, verb, ticket.user)
+        try:
+            check.check_free(self.catalog, request, location, prefix)
+            if idempotency_key:
+                known = self.operations.remember(idempotency_key, identifier)
+                if known is not None:
+                    claims.release(root, request.name, identifier)
+                    return self.operations.get(known)
+            return self.operations.submit(ticket)
+        except BaseException:
+            claims.release(root, request.name, identifier)
+            raise
+
+    def _earlier(self, key: str, request: CreateRequest) -> Operation | None:
+        known = self.operations.known(key)
+        if known is None:
+            return None
+        operation = self.operations.get(known)
+        if operation.request != msgspec.to_builtins(request):
+            raise WrongState(
+                "That idempotency key was used for another request.",
+                hints=["Use a new key for a new request."],
+                reason=operation.id,
+            )
+        return operation
+
+    # -- delete, restore ------------------------------------------------
+
+    def delete(self, reference: str, *, now: bool = False, force: bool = False) -> TrashItem:
+        """Move an environment to the trash; with *now* it can not be restored afterwards.
+
+        Raises `KernelRunning` unless forced, `Refused` for what is not the user's, `Busy`.
+        """
+        row = self.catalog.find(reference)
+        delete.check_deletable(row)
+        pids = [] if force else kernels.running(Path(row.prefix))
+        if pids:
+            raise KernelRunning(
+                f"{len(pids)} kernel{'s' if len(pids) > 1 else ''} of {row.name} "
+                f"{'are' if len(pids) > 1 else 'is'} running (process {', '.join(map(str, pids))}).",
+                hints=["Shut the kernels down first, or delete with force."],
+            )
+        with self._claimed(row, "delete"):
+            item = delete.to_trash(self.catalog, row)
+        if item is None:
+            item = TrashItem(
+                id=row.id,
+                name=row.name,
+                location=row.location,
+                prefix=row.prefix,
+                path="",
+                python=row.python,
+                deleted=utc_now(),
+                expires=utc_now(),
+            )
+        elif now:
+            delete.mark_gone(self.catalog, item)
+            item.path = ""
+        return item
+
+    def restore(self, reference: str) -> EnvironmentDetail:
+        """Bring an environment back from the trash with its kernel."""
+        item = delete.find_item(self.catalog, reference)
+        with self._claimed(item, "restore"):
+            delete.restore(self.catalog, item)
+        return self.catalog.find(item.id)
+
+    def empty(self, reference: str | None = None) -> list[TrashItem]:
+        """Make one item, or all of them, unrestorable at once; `sweep` then removes the bytes."""
+        items = self.catalog.trash() if reference is None else [delete.find_item(self.catalog, reference)]
+        for item in items:
+            delete.mark_gone(self.catalog, item)
+        return items
+
+    def sweep(self) -> int:
+        """Remove what is marked and what the trash has kept long enough; slow, so run it in a thread."""
+        self.operations.forget_old()
+        return empty_expired(self.catalog)
+
+    # -- change ---------------------------------------------------------
+
+    def patch(self, reference: str, patch: EnvironmentPatch, if_match: int | None = None) -> EnvironmentDetail:
+        """Change display name or variables; raises `PreconditionFailed` if the revision is another one."""
+
+        def edit(record: Record) -> Record:
+            if if_match is not None and record.revision != if_match:
+                raise PreconditionFailed(
+                    f"{record.name} was changed in the meantime (revision {record.revision}, not {if_match}).",
+                    hints=["Read it again, and repeat the change."],
+                )
+            return change.patched(record, patch)
+
+        return self._edit(reference, edit)
+
+    def publish(self, reference: str, kernel: str, patch: KernelPatch) -> Kernel:
+        """Publish the kernel of an environment, under a display name of one's own."""
+        check_kernel_name(kernel)
+        detail = self._edit(reference, lambda record: change.with_kernel(record, kernel, patch))
+        return next(each for each in detail.kernels if each.name == kernel)
+
+    def unpublish(self, reference: str, kernel: str) -> None:
+        """Take a kernel off the launcher; the environment stays."""
+        check_kernel_name(kernel)
+        self._edit(reference, lambda record: change.without_kernel(record, kernel))
+        kernels.unpublish(kernel, self.site)
+
+    def _edit(self, reference: str, edit: Callable[[Record], Record]) -> EnvironmentDetail:
+        row = self.catalog.find(reference)
+        if row.origin != "own":
+            raise Refused(
+                f"{row.name} is not yours to change.", hints=["Ask its owner, or make an environment of your own."]
+            )
+        if row.state not in ("ready", "python_gone"):
+            raise WrongState(f"{row.name} can not be changed. {row.message}", hints=["Delete it and create it again."])
+        with self._claimed(row, "change"):
+            change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site)
+        return self.catalog.find(row.id)
+
+    @contextlib.contextmanager
+    def _claimed(self, what: Environment | TrashItem, verb: str) -> Iterator[None]:
+        root = self._root(what)
+        holder = f"{verb}-{secrets.token_hex(8)}"
+        if not root.is_dir():
+            yield  # the location itself is gone: there is nothing left that a claim could protect
+            return
+        claims.take(root, what.name, holder, verb, username())
+        try:
+            yield
+        finally:
+            claims.release(root, what.name, holder)
+
+    def _root(self, what: Environment | TrashItem) -> Path:
+        if what.location in ("", ELSEWHERE):
+            return Path(what.prefix).parent
+        return root_of(self.site, what.location)
+
+    # -- reading --------------------------------------------------------
+
+    def reconcile(self) -> list[str]:
+        """Close operations whose worker is gone and put right what a crash left."""
+        return reconcile(self.catalog, self.operations)
+
+    def facts(self) -> dict[str, Any]:
+        """Return managers, Pythons, locations and rules, as ``GET site`` shows them."""
+        return facts.gather(self.site, self.managers)
+
+    def packages(self, reference: str) -> list[Any]:
+        """Return what is installed in an environment, read from its files."""
+        row = self.catalog.find(reference)
+        manager = self.managers.get(row.manager)
+        if manager is None:
+            raise NotFound(f"No manager can list the packages of {row.name}.", hints=["Install its manager."])
+        return list(manager.list_packages(Path(row.prefix)))
+
+    def kernels(self) -> list[dict[str, Any]]:
+        """Return our published kernels, each with the environment that it belongs to."""
+        rows = {row.id: row for row in self.catalog.environments()}
+        found = []
+        for name, spec in kernels.published(self.site).items():
+            row = rows.get(str(spec.get("environment", "")))
+            found.append(
+                {
+                    "name": name,
+                    "display_name": str(spec.get("display_name", name)),
+                    "path": str(self.site.kernels_dir / name),
+                    "environment": row.id if row else "",
+                    "location": row.location if row else "",
+                    "state": "ready" if row and row.state == "ready" else "orphan",
+                }
+            )
+        return found
+
+    def activation(self, reference: str, dialect: str = "") -> dict[str, str]:
+        """Return the command that activates an environment in a shell of that dialect."""
+        row = self.catalog.find(reference)
+        chosen = dialect or _dialect_of(os.environ.get("SHELL", "sh"))
+        bin_folder = Path(row.prefix) / "bin"
+        if chosen == "sh":
+            command = f". {sh(str(bin_folder / 'activate'))}"
+        elif chosen == "csh":
+            command = f"source {csh(str(bin_folder / 'activate.csh'))}"
+        elif chosen == "fish":
+            command = f"source {fish(str(bin_folder / 'activate.fish'))}"
+        else:
+            raise InvalidRequest(f"There is no dialect {dialect!r}.", hints=["Use sh, csh or fish."])
+        return {"dialect": chosen, "command": command}
+
+
+def _dialect_of(shell: str) -> str:
+    name = Path(shell).name
+    return {"csh": "csh", "tcsh": "csh", "fish": "fish"}.get(name, "sh")
+
+
+def effective(config: Config, site: Site, manager: Manager) -> dict[str, Any]:
+    """Return the configuration that travels with an operation: the site's, and the manager's section."""
+    section = type(manager).__name__
+    kept: dict[str, Any] = {"Site": site.effective()}
+    if section in config:
+        kept[section] = msgspec.to_builtins(dict(config[section]), enc_hook=str)
+    return kept

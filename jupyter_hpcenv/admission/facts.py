@@ -1,0 +1,40 @@
+"""Gather what a client needs to know of the site before it asks for anything."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import msgspec
+
+from .._version import __version__
+from ..managers.contract import Manager
+from ..managers.pythons import find_pythons
+from ..names import NAME_PATTERN, RESERVED
+from ..site import Site
+from ..site.config import username
+from ..site.locations import all_locations
+
+
+def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
+    """Return the body of ``GET site``; reads the disk, so call it in a thread."""
+    return {
+        "version": __version__,
+        "user": username(),
+        "host": socket.gethostname(),
+        "cluster": site.cluster,
+        "managers": [msgspec.to_builtins(manager.probe()) for manager in managers.values()],
+        "pythons": msgspec.to_builtins(find_pythons(site)),
+        "locations": msgspec.to_builtins(all_locations(site)),
+        "module_system": "none",
+        "presets": [],
+        "policy": {
+            "allow_editable": site.allow_editable,
+            "allow_vcs": site.allow_vcs,
+            "allow_urls": site.allow_urls,
+        },
+        "name_pattern": NAME_PATTERN,
+        "reserved_names": sorted(RESERVED),
+        "trash_days": site.trash_days,
+        "contact": site.contact,
+    }

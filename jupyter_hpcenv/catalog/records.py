@@ -1,0 +1,105 @@
+"""Read and write records, and the copies of them that outlive a purged prefix.
+
+The record beside the environment is the truth; the copy in the user's data folder tells what a vanished
+one was. What another user wrote is read strictly, and where it lay decides over what it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from ..errors import BrokenRecord, NewerRecord
+from ..files import decode, make_private, read_regular, write_json
+from ..models import Record
+from ..names import is_environment_id
+from ..site import Site
+
+RECORD = Path(".hpcenv") / "environment.json"
+
+
+class Records:
+    """The records of one user, with a cache that costs one stat a record; safe to use from threads."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._cache: dict[str, tuple[tuple[int, int, int, int], Record | BrokenRecord, int]] = {}
+        self._copies_cache: dict[str, tuple[tuple[int, int], Record]] = {}
+        self._guard = threading.Lock()
+
+    def read(self, prefix: Path) -> tuple[Record, int]:
+        """Return the record at *prefix* and the uid that owns it.
+
+        Raises FileNotFoundError where there is none, `NewerRecord` or `BrokenRecord` for one that can
+        not be used.
+        """
+        path = prefix / RECORD
+        facts = os.stat(path, follow_symlinks=False)  # noqa: PTH116  one stat, and not through a link
+        key = (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev)
+        with self._guard:
+            known = self._cache.get(str(prefix))
+        if known is None or known[0] != key:
+            known = (key, self._load(path), facts.st_uid)
+            with self._guard:
+                self._cache[str(prefix)] = known
+        if isinstance(known[1], BrokenRecord):
+            raise known[1]
+        return known[1], known[2]
+
+    def _load(self, path: Path) -> Record | BrokenRecord:
+        try:
+            record = decode(read_regular(path), Record, str(path))
+            if not is_environment_id(record.id):
+                return BrokenRecord(f"{path} is damaged: its id is no environment id.")
+            return record
+        except BrokenRecord as error:
+            return error
+
+    def write(self, record: Record) -> None:
+        """Commit *record*: first beside the environment, then the copy in the user's data folder."""
+        path = Path(record.prefix) / RECORD
+        path.parent.mkdir(mode=0o755, exist_ok=True)
+        write_json(path, record, 0o644)
+        self.write_copy(record)
+
+    def write_copy(self, record: Record) -> None:
+        """Write the copy that outlives the prefix; done again by whoever finds it missing."""
+        write_json(self._copies / f"{record.id}.json", record)
+
+    def copies(self) -> Iterator[Record]:
+        """Yield the copies of this user's records; unreadable ones are left out and left alone."""
+        folder = self._copies
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if not entry.name.endswith(".json") or not is_environment_id(entry.name[:-5]):
+                continue
+            with contextlib.suppress(BrokenRecord, NewerRecord, FileNotFoundError):
+                yield self._copy(Path(entry.path), entry.stat(follow_symlinks=False))
+
+    def _copy(self, path: Path, facts: os.stat_result) -> Record:
+        key = (facts.st_mtime_ns, facts.st_ino)
+        with self._guard:
+            known = self._copies_cache.get(path.name)
+        if known is None or known[0] != key:
+            known = (key, decode(read_regular(path), Record, str(path)))
+            with self._guard:
+                self._copies_cache[path.name] = known
+        return known[1]
+
+    def forget(self, identifier: str) -> None:
+        """Remove the copy of a record: the environment is gone for good."""
+        if is_environment_id(identifier):
+            (self._copies / f"{identifier}.json").unlink(missing_ok=True)
+
+    @property
+    def _copies(self) -> Path:
+        return make_private(self._site.data_dir / "environments")
+
+
+def revised(record: Record, **changes: object) -> Record:
+    """Return a copy of *record* with *changes* and the next revision."""
+    return msgspec.structs.replace(record, revision=record.revision + 1, **changes)

@@ -1,0 +1,97 @@
+"""Name, list and mark what was deleted.
+
+A deleted prefix lies beside where it was, in ``.trash-UID/<id>@<time>@<folder>``: one rename, no copy, no
+file that could be lost apart from it. Marked ones (``.gone-…``) can not be restored and wait for removal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import stat
+from pathlib import Path
+
+from ..errors import BrokenRecord, Refused
+from ..files import decode, explain, read_regular
+from ..models import Record, TrashItem
+from ..names import NAME_PATTERN
+from .records import RECORD
+
+_ITEM = re.compile(rf"([0-9a-f]{{32}})@(\d{{8}}T\d{{6}}Z)@({NAME_PATTERN})")
+_STAMP = "%Y%m%dT%H%M%SZ"
+GONE = ".gone-"
+
+
+def folder_beside(prefix: Path) -> Path:
+    """Return the trash for *prefix*; one for each user, because a location may be shared."""
+    return prefix.parent / f".trash-{os.geteuid()}"
+
+
+def make_folder(prefix: Path) -> Path:
+    """Return the trash for *prefix*, made if need be; refuse one that is a link, another's, or open to others."""
+    folder = folder_beside(prefix)
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        facts = folder.lstat()
+    except OSError as error:
+        raise explain(error, folder) from error
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
+        raise Refused(
+            f"{folder} is not a private folder of yours, so nothing is moved into it.",
+            hints=["Look at what it is, and remove it or have staff remove it."],
+        )
+    return folder
+
+
+def item_name(identifier: str, prefix: Path) -> str:
+    """Return the folder name of an environment that goes to the trash now."""
+    return f"{identifier}@{datetime.datetime.now(datetime.timezone.utc).strftime(_STAMP)}@{prefix.name}"
+
+
+def list_items(folder: Path, location: str, days: int) -> list[TrashItem]:
+    """Return what lies in one trash folder, newest first; what is not ours to restore is left out."""
+    found: list[TrashItem] = []
+    try:
+        facts = folder.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
+            return []
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+    for entry in names:
+        match = _ITEM.fullmatch(entry)
+        if match is None:
+            continue
+        found.append(_item(folder / entry, match, location, days))
+    return sorted(found, key=lambda item: item.deleted, reverse=True)
+
+
+def _item(path: Path, match: re.Match[str], location: str, days: int) -> TrashItem:
+    record = None  # a damaged environment can be deleted and restored as well
+    with contextlib.suppress(BrokenRecord, OSError):
+        record = decode(read_regular(path / RECORD), Record, str(path))
+    deleted = datetime.datetime.strptime(match[2], _STAMP).replace(tzinfo=datetime.timezone.utc)
+    return TrashItem(
+        id=match[1],
+        name=record.name if record else match[3],
+        location=location,
+        prefix=str(path.parent.parent / match[3]),
+        path=str(path),
+        python=record.python if record else "",
+        deleted=_iso(deleted),
+        expires=_iso(deleted + datetime.timedelta(days=days)),
+    )
+
+
+def _iso(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def marked(folder: Path) -> list[Path]:
+    """Return what waits in *folder* to be removed."""
+    with contextlib.suppress(OSError):
+        return [folder / entry for entry in os.listdir(folder) if entry.startswith(GONE)]  # noqa: PTH208
+    return []

@@ -1,0 +1,23 @@
+"""Make an environment's Python a kernel: derive, launch, prove, publish, and see what runs.
+
+Nothing here imports the messaging libraries before a kernel is proven.
+"""
+
+from .facts import derive
+from .kernelspec import publish, published, unpublish
+from .launch import render_launch, write_launch
+from .live import running, running_kernels
+from .preflight import prove, warm
+
+__all__ = [
+    "derive",
+    "prove",
+    "publish",
+    "published",
+    "render_launch",
+    "running",
+    "running_kernels",
+    "unpublish",
+    "warm",
+    "write_launch",
+]

@@ -1,0 +1,1 @@
+"""What can be done to an environment, one verb a file; each leaves the old state or the new one."""

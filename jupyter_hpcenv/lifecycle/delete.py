@@ -1,0 +1,118 @@
+"""Move environments to the trash, bring them back, and remove them for good.
+
+To delete is one rename; the kernelspec goes first, so that the launcher never offers what is gone (a
+crash in between leaves the environment, and its kernelspec is written again).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from .. import kernels
+from ..catalog import Catalog, trash
+from ..errors import LocationUnavailable, NameTaken, NotFound, Refused, WrongState
+from ..files import explain, remove_tree, sync_folder
+from ..models import Environment, TrashItem
+from .faces import publish_faces
+
+
+def check_deletable(row: Environment) -> None:
+    """Raise `Refused` for an environment that is not the user's to delete."""
+    if row.origin == "foreign":
+        raise Refused(
+            f"{row.name} was made by another tool, so jupyter_hpcenv does not delete it.",
+            hints=["Delete it with the tool that made it."],
+        )
+    if row.origin == "shared":
+        raise Refused(
+            f"{row.name} belongs to {row.owner or 'somebody else'}; only the owner can delete it.",
+            hints=["Ask the owner."],
+        )
+
+
+def to_trash(catalog: Catalog, row: Environment) -> TrashItem | None:
+    """Move the prefix of *row* to the trash and return the item; None if there was no prefix any more."""
+    prefix = Path(row.prefix)
+    if row.state != "missing" and prefix.is_symlink():
+        raise Refused(f"{prefix} is a link, so it is not moved.", hints=["Remove the link yourself."])
+    folder = trash.make_folder(prefix) if row.state != "missing" else None
+    for kernel in row.kernels:
+        kernels.unpublish(kernel.name, catalog.site)
+    if folder is None:
+        catalog.records.forget(row.id)
+        return None
+    target = folder / trash.item_name(row.id, prefix)
+    try:
+        os.rename(prefix, target)  # noqa: PTH104
+    except OSError as error:
+        if not (error.errno == errno.ENOENT and target.is_dir()):  # NFS may lose the answer: look first
+            raise _not_moved(error, prefix) from error
+    with contextlib.suppress(OSError):
+        sync_folder(folder)
+    return find_item(catalog, row.id)
+
+
+def _not_moved(error: OSError, prefix: Path) -> LocationUnavailable:
+    return LocationUnavailable(
+        f"{prefix} could not be moved to the trash: {(error.strerror or str(error)).lower()}.",
+        hints=["See whether the location is mounted and yours to write. Nothing was changed on disk."],
+    )
+
+
+def find_item(catalog: Catalog, reference: str) -> TrashItem:
+    """Return the item of that id, or the newest of that name or ``LOCATION/NAME``; raises `NotFound`."""
+    location, _, name = reference.rpartition("/")
+    for item in catalog.trash():
+        if item.id == reference or (item.name == name and location in ("", item.location)):
+            return item
+    raise NotFound(f"{reference!r} is not in the trash.", hints=["List the trash to see what can be restored."])
+
+
+def restore(catalog: Catalog, item: TrashItem) -> None:
+    """Put an item back where it was and publish its kernels; never replaces what is there now."""
+    prefix = Path(item.prefix)
+    if os.path.lexists(prefix):
+        raise NameTaken(
+            f"{prefix} exists again, so {item.name} can not go back there.",
+            hints=["Delete or rename what is there now, then restore."],
+        )
+    try:
+        os.rename(item.path, prefix)  # noqa: PTH104
+        sync_folder(prefix.parent)
+    except FileNotFoundError:
+        raise WrongState(f"{item.name} is not in the trash any more.", hints=["List the trash again."]) from None
+    except OSError as error:
+        raise explain(error, prefix) from error
+    with contextlib.suppress(NotFound):
+        record = catalog.record(item.id)
+        publish_faces(record, catalog.site)
+        catalog.records.write_copy(record)
+
+
+def mark_gone(catalog: Catalog, item: TrashItem) -> Path:
+    """Make an item unrestorable at once, by a rename; its bytes are removed by `sweep`."""
+    gone = Path(item.path).with_name(trash.GONE + secrets.token_hex(8))
+    try:
+        os.rename(item.path, gone)  # noqa: PTH104
+    except FileNotFoundError:
+        raise NotFound(f"{item.name} is not in the trash any more.", hints=["List the trash again."]) from None
+    except OSError as error:
+        raise explain(error, Path(item.path)) from error
+    if not any(other.id == item.id for other in catalog.trash()):
+        catalog.records.forget(item.id)
+    return gone
+
+
+def sweep(catalog: Catalog) -> int:
+    """Remove what is marked as gone; what resists (a file open on NFS) is tried again next time."""
+    removed = 0
+    for _, folder in catalog.trash_folders():
+        for path in trash.marked(folder):
+            with contextlib.suppress(OSError):
+                remove_tree(path)
+                removed += 1
+    return removed

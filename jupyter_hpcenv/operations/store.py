@@ -1,0 +1,262 @@
+"""Submit, list, follow and cancel operations; what a worker needs to own one.
+
+An operation's folder appears whole (it is made aside and renamed), so nobody sees half a ticket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import BrokenRecord, Interrupted, NotFound, WrongState
+from ..files import make_private, read_regular, remove_tree, sync_folder, write_json
+from ..models import FINISHED, LogLine, LogPart, Operation, Status, Ticket, utc_now
+from ..names import is_operation_id
+from ..process import MARKER, environment, identity, spawn_worker, terminate
+from ..site import Site
+from . import liveness
+from .folder import Folder, seconds_since
+
+__all__ = ["Operations", "Own"]
+
+
+class Operations:
+    """The operations of one user; methods block on the filesystem."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds an operation a folder."""
+        return make_private(self._site.data_dir / "operations")
+
+    # -- submitting -----------------------------------------------------
+
+    def known(self, key: str) -> str | None:
+        """Return the operation that was submitted with this idempotency key, or None."""
+        place = make_private(self._site.data_dir / "keys") / hashlib.sha256(key.encode()).hexdigest()
+        with contextlib.suppress(FileNotFoundError):
+            known = read_regular(place, 1_000).decode(errors="replace")
+            if is_operation_id(known) and (self.root / known).is_dir():
+                return known
+        return None
+
+    def remember(self, key: str, operation: str) -> str | None:
+        """Bind an idempotency key to *operation*; return the operation that has it already, or None."""
+        place = make_private(self._site.data_dir / "keys") / hashlib.sha256(key.encode()).hexdigest()
+        for _ in range(2):
+            try:
+                descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except FileExistsError:
+                known = read_regular(place, 1_000).decode(errors="replace")
+                if is_operation_id(known) and (self.root / known).is_dir():
+                    return known
+                place.unlink(missing_ok=True)  # its operation failed to start, or was forgotten
+                continue
+            try:
+                os.write(descriptor, operation.encode())
+            finally:
+                os.close(descriptor)
+            return None
+        return None
+
+    def submit(self, ticket: Ticket) -> Operation:
+        """Write the operation's folder and start its worker; the claim must be held already."""
+        root = self.root
+        aside = root / f".new-{secrets.token_hex(6)}"
+        aside.mkdir(mode=0o700)
+        try:
+            write_json(aside / "operation.json", ticket)
+            write_json(aside / "status.json", Status(steps=ticket.steps))
+            os.rename(aside, root / ticket.id)  # noqa: PTH104
+            sync_folder(root)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        folder = Folder(root / ticket.id)
+        try:
+            self._start(folder)
+        except BaseException:
+            remove_tree(folder.path)
+            raise
+        return self._shown(folder)
+
+    def _start(self, folder: Folder) -> int:
+        safe_path = ["-P"] if sys.version_info >= (3, 11) else []
+        env = environment(
+            self._site.passthrough,
+            {"JUPYTER_DATA_DIR": str(self._site.data_dir.parent), MARKER: folder.id},
+        )
+        argv = [sys.executable, *safe_path, "-m", "jupyter_hpcenv.worker", str(folder.path)]
+        return spawn_worker(argv, env=env, log=folder.path / "worker.out")
+
+    # -- reading --------------------------------------------------------
+
+    def folders(self) -> Sequence[Folder]:
+        """Return all operations' folders, newest first."""
+        names = [name for name in os.listdir(self.root) if is_operation_id(name)]  # noqa: PTH208
+        return [Folder(self.root / name) for name in sorted(names, reverse=True)]
+
+    def list(self) -> Sequence[Operation]:
+        """Return all operations, newest first; a damaged one does not hide the others."""
+        found = []
+        for folder in self.folders():
+            with contextlib.suppress(BrokenRecord, FileNotFoundError):
+                found.append(self._shown(folder))
+        return found
+
+    def get(self, identifier: str) -> Operation:
+        """Return one operation; raises `NotFound`."""
+        return self._shown(self.folder(identifier))
+
+    def folder(self, identifier: str) -> Folder:
+        """Return the folder of an operation; raises `NotFound`."""
+        path = self.root / identifier
+        if not is_operation_id(identifier) or not path.is_dir():
+            raise NotFound(f"There is no operation {identifier!r}.", hints=["List the operations to see what exists."])
+        return Folder(path)
+
+    def log(self, identifier: str, offset: int = 0) -> LogPart:
+        """Return the log from byte *offset* on."""
+        return self.folder(identifier).log(max(0, offset))
+
+    def _shown(self, folder: Folder) -> Operation:
+        try:
+            ticket = folder.ticket()
+        except FileNotFoundError:
+            raise NotFound(f"There is no operation {folder.id!r} any more.") from None
+        status = folder.status()
+        state, error = status.state, status.error
+        if liveness.is_dead(folder, status, ticket.submitted):
+            state = "interrupted"
+            error = error or gone(folder, status).body()
+        number = sum(step.state != "todo" for step in status.steps)
+        return Operation(
+            id=ticket.id,
+            verb=ticket.verb,
+            state=state,
+            cancelling=state not in FINISHED and folder.cancelling,
+            environment=ticket.target,
+            request=ticket.request,
+            submitted=ticket.submitted,
+            started=status.started,
+            finished=status.finished,
+            user=ticket.user,
+            host=status.process.host if status.process else ticket.host,
+            step=number,
+            steps=status.steps or ticket.steps,
+            progress=status.progress,
+            error=error,
+            result=status.result,
+            log_size=folder.log_size(),
+        )
+
+    # -- changing -------------------------------------------------------
+
+    def cancel(self, identifier: str) -> Operation:
+        """Ask an operation to stop: a flag, and a signal where the process can be reached."""
+        folder = self.folder(identifier)
+        status = folder.status()
+        if status.state in FINISHED:
+            raise WrongState(
+                f"Operation {identifier} is {status.state} already.", hints=["There is nothing left to cancel."]
+            )
+        folder.ask_to_cancel()
+        if status.process is not None:
+            terminate(status.process)
+        return self._shown(folder)
+
+    def forget(self, identifier: str) -> None:
+        """Remove a finished operation and its log."""
+        folder = self.folder(identifier)
+        if self._shown(folder).state not in FINISHED:
+            raise WrongState(f"Operation {identifier} is still running.", hints=["Cancel it first."])
+        remove_tree(folder.path)
+
+    def forget_old(self) -> int:
+        """Remove finished operations older than the site keeps them; return how many."""
+        old = 0
+        for folder in self.folders():
+            with contextlib.suppress(BrokenRecord, OSError):
+                status = folder.status()
+                if status.finished and seconds_since(status.finished) > self._site.operation_days * 86_400:
+                    remove_tree(folder.path)
+                    old += 1
+        return old
+
+    def unfinished_dead(self) -> Sequence[tuple[Folder, Ticket]]:
+        """Return operations whose worker is gone and that nobody has closed yet."""
+        found = []
+        for folder in self.folders():
+            with contextlib.suppress(BrokenRecord, FileNotFoundError):
+                status = folder.status()
+                if status.state not in FINISHED:
+                    ticket = folder.ticket()
+                    if liveness.is_dead(folder, status, ticket.submitted):
+                        found.append((folder, ticket))
+        return found
+
+
+def gone(folder: Folder, status: Status) -> Interrupted:
+    """Return the error that says that a worker went away, with its last words."""
+    running = next((step.title for step in status.steps if step.state == "running"), "")
+    return Interrupted(
+        "The worker went away before it was done" + (f", at “{running}”." if running else "."),
+        hints=["Create it again; what was downloaded is still in the cache."],
+        reason=folder.words_of_the_worker(),
+    )
+
+
+class Own:
+    """An operation as its owner sees it: the worker, or whoever closes it after the worker's death.
+
+    Owning is one atomic write of a status with a fresh fencing id; an earlier owner that wakes up finds
+    another id there (`still`) and must not publish.
+    """
+
+    def __init__(self, folder: Folder, state: str) -> None:
+        self.folder = folder
+        self.ticket = folder.ticket()
+        self.status = folder.status()
+        self.status.owner = secrets.token_hex(8)
+        self.status.process = identity()
+        self.status.steps = self.status.steps or self.ticket.steps
+        if state == "running":
+            self.status.state = "running"
+            self.status.started = utc_now()
+        folder.write_status(self.status)
+        self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def still(self) -> bool:
+        """Tell whether this is the owner yet."""
+        return self.folder.status().owner == self.status.owner
+
+    def save(self) -> None:
+        """Write the status as it is in memory."""
+        self.folder.write_status(self.status)
+
+    def append(self, line: LogLine) -> None:
+        """Append a line to the log; a full disk loses the line, never the operation."""
+        with contextlib.suppress(OSError):
+            os.write(self._log, msgspec.json.encode(line) + b"\n")
+
+    def finish(self, state: str, error: dict[str, Any] | None = None, result: dict[str, Any] | None = None) -> None:
+        """Write the last status; nothing is written after it."""
+        self.status.state = state  # type: ignore[assignment]
+        self.status.finished = utc_now()
+        self.status.error, self.status.result = error, result
+        self.status.progress = None
+        for step in self.status.steps:
+            if step.state == "running":
+                step.state = "done" if state == "succeeded" else "failed"
+        self.save()

@@ -1,0 +1,187 @@
+"""Hold what HPC staff (and users, for themselves) configure, as traits with help.
+
+The same class is read by the server, the command line and the worker; the worker gets the effective
+values with its operation, because it can not know what was given on the server's command line.
+"""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import platform
+import socket
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from traitlets import Bool, Dict, Int, List, TraitError, Unicode, default, validate
+from traitlets.config import Config, Configurable
+
+from ..errors import InvalidName, InvalidVariable
+from ..files import make_private
+from ..models import Platform
+from ..names import check_location_name, check_variable
+
+
+class Site(Configurable):
+    """Where environments may lie, which Pythons exist, and what every kernel gets."""
+
+    locations = Dict(
+        help="""Named places for environments: ``{name: folder}`` or ``{name: {"root": folder, "description": text}}``.
+        In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch}
+        and {data_dir} (jupyter_hpcenv's own folder in the user's Jupyter data folder).
+        A location that is missing or not writable is reported, and the others go on working.""",
+    ).tag(config=True)
+
+    @default("locations")
+    def _default_locations(self) -> dict[str, Any]:
+        return {
+            "home": {
+                "root": "{data_dir}/environments",
+                "description": "Your home folder.",
+            }
+        }
+
+    @validate("locations")
+    def _check_locations(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        for name, value in proposal["value"].items():
+            try:
+                check_location_name(name)
+            except InvalidName as error:
+                raise TraitError(f"c.Site.locations: {error.message}") from error
+            if name == "elsewhere":
+                raise TraitError("c.Site.locations: “elsewhere” is what prefixes outside all locations are called.")
+            root = value.get("root") if isinstance(value, dict) else value
+            if not isinstance(root, str) or not root:
+                raise TraitError(f"c.Site.locations[{name!r}] needs a folder: a text, or a dictionary with “root”.")
+        return dict(proposal["value"])
+
+    default_location = Unicode(
+        help="Name of the location that is taken when none is asked for; empty: the first that is writable."
+    ).tag(config=True)
+
+    prefix_patterns = List(
+        Unicode(),
+        help="""Patterns (as of fnmatch, with $VARIABLES) of prefixes that may be asked for outside all locations,
+        for example ``$SCRATCH/*``. Empty: only prefixes under a location.""",
+    ).tag(config=True)
+
+    python_paths = List(
+        Unicode(), help="Interpreters that the site recommends, best first; they lead the list of Pythons."
+    ).tag(config=True)
+
+    python_folders = List(
+        Unicode(),
+        help="Folders that hold Python installations as pyenv's ``versions`` does (``<folder>/*/bin/python3``).",
+    ).tag(config=True)
+
+    hide_system_python = Bool(False, help="Leave the operating system's own Python out of the list.").tag(config=True)
+
+    variables = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Variables that every kernel gets, for example OMP_NUM_THREADS; an environment's own win.",
+    ).tag(config=True)
+
+    @validate("variables")
+    def _check_variables(self, proposal: dict[str, Any]) -> dict[str, str]:
+        for name, value in proposal["value"].items():
+            try:
+                check_variable(name, value)
+            except InvalidVariable as error:
+                raise TraitError(f"c.Site.variables: {error.message}") from error
+        return dict(proposal["value"])
+
+    passthrough = List(
+        Unicode(),
+        help="Patterns of variables that programs which build environments inherit besides the usual ones.",
+    ).tag(config=True)
+
+    template_dirs = List(
+        Unicode(),
+        help="""Folders with the site's own templates (launch.sh.j2, …), looked at before ours. A folder that
+        others than root and the user can write is refused.""",
+    ).tag(config=True)
+
+    cluster = Unicode(help="Name of this cluster, as recorded in environments.").tag(config=True)
+
+    @default("cluster")
+    def _default_cluster(self) -> str:
+        return os.environ.get("SLURM_CLUSTER_NAME") or socket.getfqdn().partition(".")[2] or socket.gethostname()
+
+    foreign_folders = List(
+        Unicode(),
+        help="""Folders whose sub-folders are searched for environments of other tools, to be listed read-only: each
+        sub-folder that is an environment, or holds one as ``.venv``.""",
+    ).tag(config=True)
+
+    list_foreign = Bool(
+        True,
+        help="List environments of other tools (virtualenvwrapper, pipenv, conda, .venv in foreign_folders).",
+    ).tag(config=True)
+
+    allow_editable = Bool(True, help="Allow ``-e PATH`` for folders that belong to the user.").tag(config=True)
+
+    allow_vcs = Bool(True, help="Allow requirements from version control (``name @ git+https://…``).").tag(config=True)
+
+    allow_urls = Bool(True, help="Allow requirements that name an archive by URL.").tag(config=True)
+
+    trash_days = Int(7, min=0, help="Days that a deleted environment can be restored.").tag(config=True)
+
+    operation_days = Int(30, min=1, help="Days that finished operations and their logs are kept.").tag(config=True)
+
+    preflight_timeout = Int(
+        120, min=5, help="Seconds that a new environment's kernel may take to start and answer."
+    ).tag(config=True)
+
+    contact = Unicode(help="Whom to ask: a mail address or a page; shown with errors that staff can mend.").tag(
+        config=True
+    )
+
+    @property
+    def data_dir(self) -> Path:
+        """The user's own folder for operations and copies of records; created for this user alone."""
+        return make_private(Path(jupyter_data_dir()).resolve() / "hpcenv")
+
+    @property
+    def kernels_dir(self) -> Path:
+        """Where this user's kernelspecs lie."""
+        return Path(jupyter_data_dir()).resolve() / "kernels"
+
+    def platform(self) -> Platform:
+        """Return cluster, operating system release and architecture of this machine."""
+        return Platform(cluster=self.cluster, os=os_release(), arch=platform.machine())
+
+    def effective(self) -> dict[str, Any]:
+        """Return all configurable values, for the operation's folder."""
+        return {name: self.trait_values()[name] for name in self.trait_names(config=True)}
+
+    def explicit(self) -> Config:
+        """Return the configuration that this object was made with."""
+        return self.config
+
+
+def os_release() -> str:
+    """Return the operating system as its release file names it, for example ``debian12``."""
+    try:
+        facts = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system().lower()
+    return facts.get("ID", "linux") + facts.get("VERSION_ID", "").partition(".")[0]
+
+
+def username() -> str:
+    """Return the login name, or the uid where the password database does not know it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
+def groupname() -> str:
+    """Return the primary group's name, or its number."""
+    try:
+        return grp.getgrgid(os.getegid()).gr_name
+    except KeyError:
+        return str(os.getegid())

@@ -1,0 +1,211 @@
+"""Resolve the configured locations and say how each one stands now.
+
+A location that is missing or not writable is a fact to show, never an exception that hides the others.
+Links above a root and at it are resolved (staff tell users to link scratch into home); below it none is.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import platform
+import re
+from pathlib import Path
+
+from ..errors import InvalidRequest, LocationUnavailable, NotFound, PathTooLong, Refused
+from ..models import Location
+from ..names import PREFIX_LIMIT, check_name
+from .config import Site, groupname, os_release, username
+
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+
+#: What a prefix is said to be in when no location holds it.
+ELSEWHERE = "elsewhere"
+
+
+def expand(template: str, site: Site, python_version: str = "") -> str:
+    """Return *template* with ``~``, ``$VARIABLES`` and ``{words}`` replaced, or raise `LocationUnavailable`.
+
+    Words are replaced by plain text search: a template is never evaluated.
+    """
+    words = {
+        "username": username(),
+        "group": groupname(),
+        "cluster": site.cluster,
+        "os": os_release(),
+        "arch": platform.machine(),
+        "python_version": python_version,
+    }
+    if "{data_dir}" in template:
+        words["data_dir"] = str(site.data_dir)
+    text = re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), os.path.expanduser(template))  # noqa: PTH111
+    text = _VARIABLE.sub(lambda m: os.environ.get(m[1].strip("{}"), m[0]), text)
+    unset = _VARIABLE.search(text)
+    if unset:
+        raise LocationUnavailable(
+            f"The variable {unset[1]} in {template!r} is not set here.",
+            hints=["Set it, or leave the location out of c.Site.locations."],
+        )
+    unknown = re.search(r"\{(\w+)\}", text)
+    if unknown:
+        raise LocationUnavailable(
+            f"{{{unknown[1]}}} in {template!r} means nothing here.",
+            hints=[f"Use one of {', '.join(sorted(words))}."],
+        )
+    if not text.startswith("/"):
+        raise LocationUnavailable(f"{text!r} is not an absolute path.", hints=["Correct c.Site.locations."])
+    return text
+
+
+def root_of(site: Site, name: str) -> Path:
+    """Return the resolved root of a location; it need not exist. Raises `NotFound`, `LocationUnavailable`."""
+    try:
+        value = site.locations[name]
+    except KeyError:
+        known = ", ".join(site.locations) or "none"
+        raise NotFound(f"There is no location {name!r}.", hints=[f"These exist: {known}."]) from None
+    template = value["root"] if isinstance(value, dict) else value
+    return Path(expand(template, site)).resolve()
+
+
+def own_root(site: Site, name: str) -> Path:
+    """Return the root of a location ready to be written: created if only its last part is missing."""
+    root = root_of(site, name)
+    facts = describe(site, name)
+    if facts.state != "ready":
+        others = [other.name for other in all_locations(site) if other.state == "ready"]
+        hints = [f"Use another location: {', '.join(others)}."] if others else []
+        if site.contact:
+            hints.append(f"Ask {site.contact}.")
+        raise LocationUnavailable(facts.message, hints=hints or ["Make the folder, or have staff make it."])
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocationUnavailable(
+            f"Location {name} can not be made at {root}: {(error.strerror or '').lower()}.",
+            hints=["See whether its parent folder exists and is yours to write."],
+        ) from error
+    return root
+
+
+def describe(site: Site, name: str) -> Location:
+    """Return how a location stands now; asks the filesystem, so call it in a thread."""
+    value = site.locations[name]
+    description = value.get("description", "") if isinstance(value, dict) else ""
+    location = Location(name=name, root="", description=description)
+    try:
+        root = root_of(site, name)
+    except LocationUnavailable as error:
+        location.state, location.message = "missing", error.message
+        return location
+    location.root = str(root)
+    place = root
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if place != root and place != root.parent and not _is_ours(site, root):
+        location.state, location.message = "missing", f"{root} does not exist, and neither does {root.parent}."
+        return location
+    if not place.is_dir():
+        location.state, location.message = "missing", f"{place} is not a folder."
+        return location
+    if not os.access(place, os.W_OK | os.X_OK):
+        location.state, location.message = "unwritable", f"You may not write to {place}."
+    elif place == root and not os.access(root, os.R_OK):
+        location.state, location.message = "unwritable", f"You may not read {root}."
+    try:
+        facts = os.statvfs(place)
+    except OSError as error:
+        location.state, location.message = "missing", f"{place} can not be read: {(error.strerror or '').lower()}."
+        return location
+    location.free_bytes = facts.f_bavail * facts.f_frsize
+    location.total_bytes = facts.f_blocks * facts.f_frsize
+    if facts.f_files:
+        location.free_files, location.total_files = facts.f_favail, facts.f_files
+    return location
+
+
+def _is_ours(site: Site, root: Path) -> bool:
+    """Tell whether a root lies in our own data folder, whose parents we may make."""
+    return root.is_relative_to(site.data_dir)
+
+
+def all_locations(site: Site) -> list[Location]:
+    """Return every configured location as it stands now, the default one marked."""
+    found = [describe(site, name) for name in site.locations]
+    chosen = site.default_location or next((place.name for place in found if place.state == "ready"), "")
+    for place in found:
+        place.default = place.name == chosen
+    return found
+
+
+def default_name(site: Site) -> str:
+    """Return the location that is taken when none is asked for; raise `LocationUnavailable` if none can be."""
+    if site.default_location:
+        return site.default_location
+    found = all_locations(site)
+    for place in found:
+        if place.default:
+            return place.name
+    raise LocationUnavailable(
+        "No location can be written. " + " ".join(place.message for place in found),
+        hints=[f"Ask {site.contact or 'the staff of this centre'} where environments may lie."],
+    )
+
+
+def place_for(site: Site, name: str, location: str, prefix: str) -> tuple[str, Path, Path]:
+    """Return (location name, root that holds the claim, prefix) for a new environment.
+
+    A prefix that was asked for must lie under a location or match `Site.prefix_patterns`; links above it
+    are resolved, and it must not be inside another environment or inside our own folders.
+    """
+    if not prefix:
+        chosen = location or default_name(site)
+        root = own_root(site, chosen)
+        return chosen, root, _short_enough(root / name)
+    if location:
+        raise InvalidRequest(
+            "A location and a prefix exclude each other.", hints=["Give one of the two, and leave the other out."]
+        )
+    asked = Path(os.path.expanduser(prefix))  # noqa: PTH111
+    if not asked.is_absolute() or ".." in asked.parts or "\0" in prefix or any(ord(c) < 32 for c in prefix):
+        raise InvalidRequest(f"{prefix!r} is not an absolute path.", hints=["Give the whole path of the prefix."])
+    check_name(asked.name)
+    target = _short_enough(asked.parent.resolve() / asked.name)
+    if any(part.startswith((".hpcenv", ".trash-")) for part in target.parts):
+        raise Refused(f"{target} lies in a folder that jupyter_hpcenv keeps for itself.", hints=["Choose another."])
+    for parent in target.parents:
+        if (parent / "pyvenv.cfg").exists() or (parent / "conda-meta").exists():
+            raise Refused(f"{target} lies inside another environment, {parent}.", hints=["Choose another folder."])
+    for candidate in site.locations:
+        try:
+            root = root_of(site, candidate)
+        except LocationUnavailable:
+            continue
+        if target.is_relative_to(root) and target != root:
+            return candidate, own_root(site, candidate), target
+    for pattern in site.prefix_patterns:
+        try:
+            if fnmatch.fnmatchcase(str(target), expand(pattern, site)):
+                break
+        except LocationUnavailable:
+            continue
+    else:
+        raise Refused(
+            f"{target} lies under no location, and the site allows no such prefix.",
+            hints=[f"Use a location: {', '.join(site.locations)}.", "Or have staff add it to c.Site.prefix_patterns."],
+        )
+    if not target.parent.is_dir():
+        raise LocationUnavailable(f"{target.parent} does not exist.", hints=["Make that folder first."])
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise LocationUnavailable(f"You may not write to {target.parent}.", hints=["Choose another prefix."])
+    return ELSEWHERE, target.parent, target
+
+
+def _short_enough(prefix: Path) -> Path:
+    length = len(os.fsencode(prefix))
+    if length > PREFIX_LIMIT:
+        raise PathTooLong(
+            f"The prefix {prefix} has {length} bytes; programs in it work up to {PREFIX_LIMIT}.",
+            hints=["Choose a shorter name, or a location with a shorter path."],
+        )
+    return prefix

@@ -1,0 +1,180 @@
+"""Render templates into scripts: the site's own template if there is one, else the one of the package.
+
+A template is code that runs as the user, so a folder that others can write is refused. Values are
+data: nothing in them is ever evaluated, and none reaches the text without a filter that quotes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import HpcenvError, InvalidRequest, Refused
+from ..files import read_regular
+from ..names import VARIABLE_PATTERN
+from . import quoting
+from .trust import other_movers, other_writers
+
+PACKAGE_TEMPLATES = Path(__file__).parent / "templates"
+
+_SIZE_LIMIT = 100_000
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\.j2")
+
+
+class Quoted(str):
+    """Text that a filter has made safe for its place; the only kind that a template may write.
+
+    Any further operation on it (joining, slicing, another filter) gives plain text again.
+    """
+
+    __slots__ = ()
+
+
+def render(name: str, template_dirs: Sequence[str], values: Mapping[str, object]) -> str:
+    """Return the template *name* filled with *values*; called by whatever generates a script.
+
+    *values* holds plain data: texts, numbers, lists and mappings. Raises `Refused` for a template
+    that others can write, `InvalidRequest` for a value that can not be quoted, and `HpcenvError` with
+    the template's name and line for a template that is wrong.
+    """
+    import jinja2  # not at the top: most commands render nothing
+
+    _check_plain(values, "values")
+    source, origin = _find(name, template_dirs)
+    try:
+        text: str = _engine().from_string(source).render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise _wrong(origin, f"line {error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise _wrong(origin, str(error)) from error
+    return text
+
+
+def _engine() -> Any:
+    import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    engine = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # shell scripts, no HTML; _only_quoted guards every value
+        finalize=_only_quoted,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters.update(
+        sh=_filter(quoting.sh),
+        csh=_filter(quoting.csh),
+        fish=_filter(quoting.fish),
+        json=lambda value: Quoted(json.dumps(value, sort_keys=True)),
+        comment=_filter(_comment),
+        variable=_filter(_variable),
+    )
+    return engine
+
+
+def _only_quoted(value: object) -> object:
+    """Refuse a value that no filter has quoted; jinja2 calls this for every expression that is written."""
+    if isinstance(value, Quoted):
+        return value
+    import jinja2
+
+    if isinstance(value, jinja2.StrictUndefined):
+        return value  # raises, with the name that is missing, when it is written
+    raise TypeError("a value is written without a filter that quotes it: use sh, csh, fish, json, comment or variable")
+
+
+def _filter(quote: Any) -> Any:
+    def apply(value: object) -> Quoted:
+        import jinja2
+
+        if isinstance(value, jinja2.Undefined):
+            str(value)  # raises, with the name that is missing
+        if not isinstance(value, str):
+            raise TypeError(f"only a text can be quoted, not {type(value).__name__}")
+        return Quoted(quote(value))
+
+    return apply
+
+
+def _comment(text: str) -> str:
+    """Return *text* as it may stand in a comment: one line, printable characters only."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _variable(name: str) -> str:
+    """Return *name* if it can name an environment variable."""
+    if not re.fullmatch(VARIABLE_PATTERN, name):
+        raise InvalidRequest(f"{name!r} can not name an environment variable.", hints=["Use letters and digits."])
+    return name
+
+
+def _check_plain(value: object, where: str) -> None:
+    """Raise TypeError (a mistake of ours) unless *value* is plain data: an object would bring its methods along."""
+    if value is None or isinstance(value, str | int | float):
+        return
+    if isinstance(value, list | tuple):
+        for each in value:
+            _check_plain(each, where)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            _check_plain(each, f"{where}[{key!r}]")
+    else:
+        raise TypeError(f"{where} is a {type(value).__name__}, not plain data")
+
+
+def _find(name: str, template_dirs: Sequence[str]) -> tuple[str, Path]:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a template")
+    for folder in map(Path, template_dirs):
+        path = folder.expanduser() / name
+        try:
+            source = _read_trusted(path)
+        except FileNotFoundError:
+            if not folder.expanduser().is_dir():
+                raise Refused(
+                    f"The template folder {folder} does not exist or can not be read.",
+                    hints=["Create it, or take it out of c.Site.template_dirs."],
+                ) from None
+            continue
+        except OSError as error:
+            raise Refused(
+                f"The template {path} can not be read: {(error.strerror or str(error)).lower()}.",
+                hints=["Make it readable, or take its folder out of c.Site.template_dirs."],
+            ) from error
+        return source, path
+    path = PACKAGE_TEMPLATES / name
+    return path.read_text(encoding="utf-8"), path
+
+
+def _read_trusted(path: Path) -> str:
+    """Return a site's template if only root and the user can change it, or put another in its place."""
+    real = path.resolve(strict=True)
+    for each in (real, real.parent, path.parent):
+        writers = other_writers(each)
+        if writers:
+            raise _untrusted(path, f"{each} can be changed by {writers}")
+    for each in (real, path.parent):
+        movers = other_movers(each)
+        if movers:
+            raise _untrusted(path, f"{each} can be replaced by {movers}")
+    try:
+        return read_regular(real, _SIZE_LIMIT).decode()
+    except UnicodeDecodeError as error:
+        raise _wrong(path, "it is not UTF-8 text") from error
+
+
+def _untrusted(path: Path, why: str) -> Refused:
+    return Refused(
+        f"The template {path} is not used, because {why}: a template decides what runs in every kernel.",
+        hints=["Take the right to write from group and others, and let root or yourself own it."],
+    )
+
+
+def _wrong(origin: Path, why: str) -> HpcenvError:
+    return HpcenvError(
+        f"The template {origin} can not be rendered: {why}.", hints=["Correct the template, or take it away."]
+    )

@@ -1,0 +1,196 @@
+"""Carry out one operation: ``python -m jupyter_hpcenv.worker FOLDER``.
+
+Started in a session of its own by `operations`, so that it outlives the server; joins operations and
+lifecycle. It ends through ``os._exit``, because some libraries crash at the interpreter's exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+from traitlets.config import Config
+
+from . import claims
+from .errors import Cancelled, HpcenvError, Interrupted
+from .lifecycle.create import Work, create
+from .managers import load_managers
+from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step
+from .operations.folder import Folder, seconds_since
+from .operations.store import Own
+from .site import Site
+
+HEARTBEAT = 15.0
+_SAVE_EVERY = 0.25  # seconds between writes of the status for figures alone
+
+
+class Report:
+    """Tell the operation's folder what happens; `check` raises once somebody asked to stop."""
+
+    def __init__(self, own: Own) -> None:
+        self._own = own
+        self._began = time.monotonic()
+        self._offset = seconds_since(own.ticket.submitted)
+        self._step_began = self._began
+        self._saved = 0.0
+        self._looked = 0.0
+        self.signalled: int | None = None
+
+    def step(self, name: str) -> None:
+        """Begin a step; earlier ones are done."""
+        status, found = self._own.status, False
+        for step in status.steps:
+            if step.name == name:
+                found = True
+                if step.state != "running":
+                    step.state = "running"
+                    self.line("step", step.title)
+            elif not found and step.state in ("todo", "running"):
+                self._end(step)
+        status.progress = None
+        self._step_began = time.monotonic()
+        self._save()
+
+    def _end(self, step: Step) -> None:
+        if step.state == "running":
+            step.seconds = round(time.monotonic() - self._step_began, 3)
+        step.state = "done"
+
+    def end(self) -> None:
+        """End the running step, when all is done."""
+        for step in self._own.status.steps:
+            if step.state == "running":
+                self._end(step)
+
+    def detail(self, text: str) -> None:
+        """Say something short about the running step."""
+        for step in self._own.status.steps:
+            if step.state == "running":
+                step.detail = text
+        self._save_soon()
+
+    def line(self, kind: LineKind, text: str) -> None:
+        """Append to the log; an operation's log has lines of text, never control characters."""
+        at = round(self._offset + time.monotonic() - self._began, 3)
+        clean = "".join(c for c in text.expandtabs(4) if c.isprintable())
+        self._own.append(LogLine(at=at, kind=kind, text=clean))
+
+    def progress(self, progress: Progress | None) -> None:
+        """Replace the figures of the running step."""
+        self._own.status.progress = progress
+        self._save_soon()
+
+    def _save_soon(self) -> None:
+        if time.monotonic() - self._saved > _SAVE_EVERY:
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        self._own.save()
+
+    def check(self) -> None:
+        """Raise `Cancelled` for a flag, `Interrupted` for a signal without one (a batch system's end)."""
+        now = time.monotonic()
+        if self.signalled is None and now - self._looked < 0.2:
+            return
+        self._looked = now
+        if self._own.folder.cancelling:
+            raise Cancelled("It was cancelled; nothing was left behind.")
+        if self.signalled is not None:
+            raise Interrupted(
+                f"The worker was told to stop by {signal.Signals(self.signalled).name}; nothing was left behind.",
+                hints=["Create it again; what was downloaded is still in the cache."],
+            )
+
+
+def main(path: str) -> int:
+    """Own the operation in *path*, carry it out, and return 0, or 1 when it did not succeed."""
+    folder = Folder(Path(path))
+    ticket = folder.ticket()
+    root, name = Path(ticket.root), ticket.target.name
+    if folder.status().state != "pending" or not claims.adopt(root, name, ticket.id):
+        return 1  # somebody has closed it already
+    own = Own(folder, "running")
+    report = Report(own)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        report.signalled = number
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    stopped = threading.Event()
+    threading.Thread(target=_beat, args=(own, root, name, stopped), daemon=True).start()
+    state, error, result = "failed", None, None
+    try:
+        record = _carry_out(own, report)
+        report.end()
+        state, result = "succeeded", {"environment": record.id, "prefix": record.prefix}
+    except Cancelled as problem:
+        state, error = "cancelled", problem.body()
+    except Interrupted as problem:
+        state, error = "interrupted", problem.body()
+    except HpcenvError as problem:
+        error = problem.body()
+    except BaseException as problem:  # the operation must end with a reason, whatever it was
+        traceback.print_exc()
+        error = HpcenvError(
+            f"The worker met an error that it does not know: {type(problem).__name__}: {problem}.",
+            hints=["Show the log to the people who maintain jupyter_hpcenv."],
+            reason=traceback.format_exc(limit=-3),
+        ).body()
+    finally:
+        stopped.set()
+    if error is not None:
+        report.line("error", str(error["message"]))
+    if own.still():
+        own.finish(state, error, result)
+    claims.release(root, name, ticket.id)
+    return 0 if state == "succeeded" else 1
+
+
+def _carry_out(own: Own, report: Report) -> Record:
+    ticket = own.ticket
+    config = Config(ticket.config)
+    site = Site(config=config)
+    request = msgspec.convert(ticket.request, CreateRequest)
+    work = msgspec.convert(ticket.work, Work)
+    manager = load_managers(config, site)[request.manager]
+
+    def guard() -> None:
+        if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):
+            raise Interrupted("Another process has taken this operation over.")
+
+    return create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+
+
+def _beat(own: Own, root: Path, name: str, stopped: threading.Event) -> None:
+    while not stopped.wait(HEARTBEAT):
+        own.folder.heartbeat()
+        with contextlib.suppress(OSError):
+            claims.renew(root, name, own.ticket.id)
+
+
+def run() -> None:
+    """Run as a program; never returns."""
+    arguments: list[Any] = sys.argv[1:]
+    status = 2
+    try:
+        status = main(arguments[0])
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    run()

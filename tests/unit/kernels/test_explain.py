@@ -1,0 +1,68 @@
+"""What the explaining kernel says, and that it stands alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_hpcenv.kernels import explain
+
+
+@pytest.mark.parametrize("reason", ["missing", "python_gone", "incomplete"])
+def test_each_reason_says_what_why_and_what_to_do(reason: str) -> None:
+    title, why, act = explain.explanation(reason, {"name": "climate", "prefix": "/scratch/ada/climate"})
+    assert "“climate”" in title
+    assert "/scratch/ada/climate" in why
+    assert "Nothing was run." in why
+    assert act.startswith("What to do: ")
+    assert "restart this kernel" in act
+
+
+def test_missing_python_is_named_where_its_links_lead(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to("python3")
+    (tmp_path / "bin" / "python3").symlink_to("/opt/python/3.12/bin/python3.12")
+    why = explain.explanation("python_gone", {"name": "x", "prefix": str(tmp_path)})[1]
+    assert "leads to /opt/python/3.12/bin/python3.12, which does not exist" in why
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to("python")
+    assert "does not exist" in explain.explanation("python_gone", {"prefix": str(tmp_path)})[1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"metadata": 1}', '{"metadata": {"hpcenv": {"name": 1}}}'])
+def test_damaged_kernelspec_is_no_obstacle(text: str, tmp_path: Path) -> None:
+    (tmp_path / "kernel.json").write_text(text)
+    assert explain.facts_of(tmp_path) == {}
+    assert explain.explanation("missing", {})
+
+
+def test_connection_file_is_taken_from_the_kernels_arguments() -> None:
+    assert (
+        explain.connection_file(["missing", "-Xa=b", "-m", "ipykernel_launcher", "-f", "/run/k.json"]) == "/run/k.json"
+    )
+    assert explain.connection_file(["missing"]) == ""
+
+
+def test_imports_nothing_of_ours_and_only_ipykernel_besides() -> None:
+    tree = ast.parse(Path(explain.__file__).read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    assert outside == {"ipykernel"}
+
+
+def test_python_without_ipykernel_says_the_reason_and_fails(tmp_path: Path) -> None:
+    copy = tmp_path / "explain.py"
+    copy.write_text(Path(explain.__file__).read_text())
+    done = subprocess.run(
+        [sys.executable, "-S", str(copy), "missing", "-f", "/x"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "is not there" in done.stderr

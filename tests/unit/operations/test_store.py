@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jupyter_hpcenv import process
+from jupyter_hpcenv.errors import NotFound, WrongState
+from jupyter_hpcenv.models import LogLine, Status, Step, Target, Ticket, utc_now
+from jupyter_hpcenv.names import new_environment_id, new_operation_id
+from jupyter_hpcenv.operations import Operations, Own
+from jupyter_hpcenv.operations.folder import Folder
+from jupyter_hpcenv.site import Site
+
+
+@pytest.fixture
+def operations() -> Operations:
+    return Operations(Site())
+
+
+def place(operations: Operations, status: Status | None = None, **changes: Any) -> Folder:
+    """Put an operation on disk without a worker."""
+    values: dict[str, Any] = {
+        "id": new_operation_id(),
+        "verb": "create",
+        "target": Target(id=new_environment_id(), name="a", location="home", prefix="/nowhere/a"),
+        "root": "/nowhere",
+        "request": {"name": "a"},
+        "config": {},
+        "steps": [Step(name="prefix", title="Create the prefix")],
+        "submitted": utc_now(),
+        "user": "me",
+        "host": "here",
+    }
+    ticket = Ticket(**{**values, **changes})
+    folder = Folder(operations.root / ticket.id)
+    folder.path.mkdir()
+    (folder.path / "operation.json").write_bytes(msgspec.json.encode(ticket))
+    if status is not None:
+        folder.write_status(status)
+    return folder
+
+
+def test_a_pending_operation_is_shown_and_listed(operations: Operations) -> None:
+    folder = place(operations)
+    shown = operations.get(folder.id)
+    assert (shown.state, shown.step, shown.log_size) == ("pending", 0, 0)
+    assert [each.id for each in operations.list()] == [folder.id]
+
+
+@pytest.mark.parametrize("identifier", ["", "nothing", "../../etc", "20260101-000000-deadbeef"])
+def test_what_is_no_operation_is_not_found(operations: Operations, identifier: str) -> None:
+    with pytest.raises(NotFound):
+        operations.get(identifier)
+
+
+def test_a_damaged_operation_hides_no_other(operations: Operations) -> None:
+    good, bad = place(operations), place(operations)
+    (bad.path / "operation.json").write_text("{")
+    assert [each.id for each in operations.list()] == [good.id]
+
+
+def test_a_log_is_read_by_offset_in_whole_lines(operations: Operations) -> None:
+    folder = place(operations)
+    own = Own(folder, "running")
+    own.append(LogLine(at=0.1, kind="step", text="one"))
+    first = operations.log(folder.id)
+    assert [line.text for line in first.lines] == ["one"]
+    with folder.log_path.open("ab") as stream:
+        stream.write(b'{"at": 0.2, "kind": "output", "te')
+    again = operations.log(folder.id, first.offset)
+    assert (again.lines, again.offset, again.complete) == ([], first.offset, False)
+    with folder.log_path.open("ab") as stream:
+        stream.write(b'xt": "two"}\n')
+    own.finish("succeeded")
+    last = operations.log(folder.id, first.offset)
+    assert [line.text for line in last.lines] == ["two"]
+    assert last.complete
+
+
+def test_a_dead_worker_makes_the_operation_interrupted(operations: Operations) -> None:
+    who = process.identity()
+    who.start -= 1
+    steps = [Step(name="download", title="Download", state="running")]
+    folder = place(operations, Status(state="running", process=who, steps=steps))
+    (folder.path / "worker.out").write_text("Killed\n")
+    shown = operations.get(folder.id)
+    assert shown.state == "interrupted"
+    assert shown.error is not None
+    assert "Download" in shown.error["message"]
+    assert shown.error["reason"] == "Killed"
+    assert [each.id for each, _ in operations.unfinished_dead()] == [folder.id]
+
+
+def test_elsewhere_only_silence_counts(operations: Operations) -> None:
+    who = process.identity()
+    who.host = "another-node"
+    folder = place(operations, Status(state="running", process=who))
+    assert operations.get(folder.id).state == "running"
+    old = (folder.path / "status.json").stat().st_mtime - 200
+    os.utime(folder.path / "status.json", (old, old))
+    assert operations.get(folder.id).state == "interrupted"
+
+
+def test_who_was_taken_over_knows(operations: Operations) -> None:
+    folder = place(operations)
+    first = Own(folder, "running")
+    assert first.still()
+    second = Own(folder, "running")
+    assert second.still()
+    assert not first.still()
+
+
+def test_cancelling_sets_the_flag_and_a_finished_one_can_not_be(operations: Operations) -> None:
+    folder = place(operations)
+    assert operations.cancel(folder.id).cancelling
+    assert operations.cancel(folder.id).cancelling
+    Own(folder, "running").finish("cancelled")
+    with pytest.raises(WrongState):
+        operations.cancel(folder.id)
+    assert not operations.get(folder.id).cancelling
+
+
+def test_only_finished_operations_are_forgotten(operations: Operations) -> None:
+    folder = place(operations)
+    with pytest.raises(WrongState):
+        operations.forget(folder.id)
+    Own(folder, "running").finish("failed", {"message": "m", "reason": "", "code": "c", "hints": []})
+    operations.forget(folder.id)
+    assert not folder.path.exists()
+
+
+def test_an_idempotency_key_names_one_operation(operations: Operations) -> None:
+    folder = place(operations)
+    assert operations.known("k") is None
+    assert operations.remember("k", folder.id) is None
+    assert operations.remember("k", new_operation_id()) == folder.id
+    assert operations.known("k") == folder.id
+    Own(folder, "running").finish("succeeded")
+    operations.forget(folder.id)
+    assert operations.known("k") is None
+
+
+def test_log_lines_that_are_damaged_are_left_out(operations: Operations) -> None:
+    folder = place(operations)
+    folder.log_path.write_bytes(b'nonsense\n{"at": 1, "kind": "output", "text": "kept"}\n')
+    assert [line.text for line in operations.log(folder.id).lines] == ["kept"]
+
+
+def test_the_folder_is_private(operations: Operations) -> None:
+    folder = place(operations, Status())
+    assert operations.root.stat().st_mode & 0o077 == 0
+    assert (folder.path / "status.json").stat().st_mode & 0o077 == 0
+    assert Path(folder.path).is_relative_to(Path.home())

@@ -1,0 +1,143 @@
+"""Every dialect's quoting is read back by the real interpreters, many values in one start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyter_hpcenv.errors import InvalidRequest
+from jupyter_hpcenv.site.quoting import csh, fish, sh
+
+DIALECTS: dict[str, tuple[Callable[[str], str], list[str]]] = {
+    "sh": (sh, ["/bin/sh"]),
+    "dash": (sh, ["dash"]),
+    "bash": (sh, ["bash", "--norc", "--noprofile"]),
+    "bash-posix": (sh, ["bash", "--posix"]),
+    "tcsh": (csh, ["tcsh", "-f"]),
+    "fish": (fish, ["fish", "--no-config"]),
+}
+
+NASTY = [
+    "",
+    " ",
+    "\t",
+    "-n",
+    "--help",
+    "!",
+    "!!",
+    "!$",
+    "a!b",
+    "\\!",
+    "\\\\!",
+    "!\\",
+    "\\",
+    "\\\\",
+    "\\'",
+    "'",
+    "''",
+    "'\\''",
+    '"',
+    "$HOME",
+    "${HOME}",
+    "$(id)",
+    "`id`",
+    "~",
+    "~root",
+    "*",
+    "?",
+    "[a]",
+    "{a,b}",
+    "a;b",
+    "a&b",
+    "a|b",
+    "a>b",
+    "(a)",
+    "#a",
+    "a=b",
+    "^a^b",
+    "%1",
+    "{{7*7}}",
+    "naïve",
+    "日本語",
+    "😀",
+    "\u202e",
+    "\\n",
+    "\\x41",
+    "a'!\\$b",
+]
+
+PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"])
+values = st.lists(
+    st.one_of(
+        st.sampled_from(NASTY),
+        st.text(PRINTABLE, max_size=40),
+        st.text(st.sampled_from("'\"\\!$`~ -^#{}*?ab\t"), max_size=12),
+    ),
+    min_size=40,
+    max_size=120,
+)
+
+
+def script(dialect: str, texts: list[str]) -> str:
+    quote = DIALECTS[dialect][0]
+    printf = quote(shutil.which("printf") or "printf")
+    lines = [" ".join([printf, quote("%s\\0"), *map(quote, texts[i : i + 20])]) for i in range(0, len(texts), 20)]
+    return "\n".join(lines) + "\n"
+
+
+def read_back(dialect: str, texts: list[str], folder: Path, locale: str, before: str = "") -> list[str]:
+    path = folder / "script"
+    path.write_text(before + script(dialect, texts), encoding="utf-8")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": locale}
+    done = subprocess.run(
+        [*DIALECTS[dialect][1], str(path)], env=environment, capture_output=True, check=False, cwd=folder, timeout=60
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+def interpreter(dialect: str) -> None:
+    program = DIALECTS[dialect][1][0]
+    if shutil.which(program) is None:
+        if os.environ.get("HPCENV_REQUIRE_REAL") == "1":
+            pytest.fail(f"{program} is missing, and HPCENV_REQUIRE_REAL=1 forbids to skip its tests")
+        pytest.skip(f"{program} is not installed")
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_hard_values_are_read_back(dialect: str, locale: str, tmp_path: Path) -> None:
+    interpreter(dialect)
+    assert read_back(dialect, NASTY, tmp_path, locale) == NASTY
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(texts=values)
+def test_any_printable_text_is_read_back(
+    dialect: str, texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    interpreter(dialect)
+    assert read_back(dialect, texts, tmp_path_factory.mktemp("script"), "C.UTF-8") == texts
+
+
+@pytest.mark.parametrize("setting", ["set backslash_quote\n", "set noglob\n", ""])
+def test_csh_settings_of_the_user_do_not_matter(setting: str, tmp_path: Path) -> None:
+    interpreter("tcsh")
+    assert read_back("tcsh", NASTY, tmp_path, "C.UTF-8", before=setting) == NASTY
+
+
+@pytest.mark.parametrize("quote", [sh, csh, fish])
+@pytest.mark.parametrize("text", ["a\nb", "\n", "a\0b", "a\r", "a\ud800b"])
+def test_what_no_shell_carries_is_refused(quote: Callable[[str], str], text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        quote(text)
+    assert caught.value.hints
