@@ -34,7 +34,8 @@ def size_in(line: str) -> int:
 class Watch:
     """Follow an installer's output and tell the reporter which step runs and how far it is."""
 
-    def __init__(self, report: Reporter) -> None:
+    def __init__(self, report: Reporter, installer: str) -> None:
+        self._read = self._uv if installer == "uv" else self._pip
         self._report = report
         self.lines: list[str] = []
         self._bytes_total = 0
@@ -61,10 +62,9 @@ class Watch:
             return
         self.lines.append(text)
         self._report.line(_kind(text), text)
-        self.uv(text)
-        self.pip(text)
+        self._read(text)
 
-    def uv(self, text: str) -> None:
+    def _uv(self, text: str) -> None:
         """Read the lines that uv marks its phases with."""
         if match := re.match(r"Resolved (\d+) packages? in", text):
             self._total = int(match[1])
@@ -84,7 +84,7 @@ class Watch:
             self._bytes_done += self._sizes.pop(match[1], 0)
             self._figures()
 
-    def pip(self, text: str) -> None:
+    def _pip(self, text: str) -> None:
         """Read the lines that pip marks its phases with; it resolves while it downloads."""
         if re.match(r"Collecting ", text):
             self._seen += 1

@@ -168,7 +168,7 @@ class VenvManager(Manager):
         shared = choice.system_site_packages
         made_by = make_prefix(choice.creator, choice.python, prefix, shared, env, report)
         tools = {choice.creator: made_by}
-        watch = Watch(report)
+        watch = Watch(report, choice.installer)
         watch.begin()
         with _own_folder() as folder:
             wanted = folder / "requirements.txt"

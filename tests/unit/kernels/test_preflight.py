@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,10 @@ def test_messaging_is_imported_only_when_a_kernel_is_proven(tmp_path: Path) -> N
     code = f"import sys, jupyter_hpcenv.kernels; print([name for name in {late} if name in sys.modules])"
     done = process.run([sys.executable, "-c", code], env={**environment(), "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.tail == ["[]"]
+
+
+def test_warming_imports_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = threading.Event()
+    monkeypatch.setattr(preflight, "__import__", lambda name: imported.set() if name == "zmq" else None, raising=False)
+    kernels.warm()
+    assert imported.wait(30)

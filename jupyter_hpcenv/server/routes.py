@@ -1,0 +1,163 @@
+"""The table of routes: handlers, openapi.json, the documentation test and the check of rights are read from it.
+
+Actions, as the server's authorizer is asked about them on the resource ``hpcenv``:
+
+======== ==================================================================================
+read     look at what is there; every GET
+write    change, delete or restore what is there; starts no program of a package
+execute  start a build, which runs code of packages: creating an environment
+======== ==================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from ..models import (
+    CreateRequest,
+    Environment,
+    EnvironmentDetail,
+    EnvironmentPatch,
+    Kernel,
+    KernelPatch,
+    LogPart,
+    Operation,
+    TrashItem,
+)
+from .handlers import environments, kernels, openapi, operations, site, trash
+from .handlers.base import Action, Handler, Unknown
+
+
+class Query(NamedTuple):
+    """An argument after the question mark."""
+
+    name: str
+    meaning: str
+    kind: type = str
+
+
+class Route(NamedTuple):
+    """One method of one address."""
+
+    method: str
+    path: str
+    """Below ``{base_url}hpcenv/``."""
+    action: Action
+    handler: type[Handler]
+    summary: str
+    answer: Any = None
+    """A type, the name of one in `shapes` or `managers.contract`, or None for no body."""
+    status: int = 200
+    body: type | None = None
+    query: tuple[Query, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the request may carry besides, and what for."""
+
+
+_FILTERS = (
+    Query("location", "Only those in the location of this name."),
+    Query("name", "Only those of exactly this name."),
+    Query("query", "Only those in which each of these words occurs, somewhere in the row."),
+)
+_ENVIRONMENT = "environments/{environment}"
+_OPERATION = "operations/{operation}"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "site", "read", site.Site, "Managers, Pythons, locations and rules", "SiteFacts"),
+    Route(
+        "GET", "environments", "read", environments.Environments, "List environments", list[Environment], query=_FILTERS
+    ),
+    Route(
+        "POST",
+        "environments",
+        "execute",
+        environments.Environments,
+        "Create an environment; the answer's Location is the operation to follow",
+        Operation,
+        202,
+        CreateRequest,
+        headers=(("Idempotency-Key", "The same key with the same request gets the same operation."),),
+    ),
+    Route("GET", _ENVIRONMENT, "read", environments.Environment, "Show an environment", EnvironmentDetail),
+    Route(
+        "PATCH",
+        _ENVIRONMENT,
+        "write",
+        environments.Environment,
+        "Change display name or variables (merge patch)",
+        EnvironmentDetail,
+        body=EnvironmentPatch,
+        headers=(("If-Match", "The ETag that it was read with: refused if it was changed since."),),
+    ),
+    Route(
+        "DELETE",
+        _ENVIRONMENT,
+        "write",
+        environments.Environment,
+        "Move an environment to the trash",
+        TrashItem,
+        query=(
+            Query("force", "1: also while its kernels run; those of this server are shut down first.", bool),
+            Query("now", "1: it can not be restored afterwards.", bool),
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_ENVIRONMENT}/activation",
+        "read",
+        environments.Activation,
+        "The command that activates an environment",
+        "Activation",
+        query=(Query("dialect", "sh, csh or fish; left out: that of the user's login shell."),),
+    ),
+    Route("GET", f"{_ENVIRONMENT}/packages", "read", environments.Packages, "List installed packages", "list[Package]"),
+    Route(
+        "PUT",
+        f"{_ENVIRONMENT}/kernels/{{kernel}}",
+        "write",
+        kernels.Kernel,
+        "Publish the kernel of an environment",
+        Kernel,
+        body=KernelPatch,
+    ),
+    Route("DELETE", f"{_ENVIRONMENT}/kernels/{{kernel}}", "write", kernels.Kernel, "Unpublish a kernel", None, 204),
+    Route("GET", "kernels", "read", kernels.Kernels, "List published kernels", "list[PublishedKernel]"),
+    Route("GET", "trash", "read", trash.Trash, "List what can be restored", list[TrashItem]),
+    Route(
+        "POST",
+        "trash/{environment}/restore",
+        "write",
+        trash.Restore,
+        "Bring an environment back",
+        EnvironmentDetail,
+    ),
+    Route("DELETE", "trash/{environment}", "write", trash.TrashItem, "Make an item unrestorable", None, 204),
+    Route("GET", "operations", "read", operations.Operations, "List operations, newest first", list[Operation]),
+    Route("GET", _OPERATION, "read", operations.Operation, "Show how an operation stands", Operation),
+    Route("DELETE", _OPERATION, "write", operations.Operation, "Forget a finished operation", None, 204),
+    Route(
+        "GET",
+        f"{_OPERATION}/log",
+        "read",
+        operations.Log,
+        "Read an operation's log",
+        LogPart,
+        query=(Query("offset", "Byte to read from: the “offset” of the answer before.", int),),
+    ),
+    Route("POST", f"{_OPERATION}/cancel", "write", operations.Cancel, "Ask an operation to stop", Operation, 202),
+    Route("GET", "openapi.json", "read", openapi.OpenApi, "This description", dict[str, Any]),
+)
+
+
+def patterns() -> list[tuple[str, type[Handler]]]:
+    """Return (pattern, handler) of every address for the web application, the one that takes the rest last."""
+    found = {route.path: route.handler for route in ROUTES}
+    known: list[tuple[str, type[Handler]]] = [(f"hpcenv/{_pattern(path)}", handler) for path, handler in found.items()]
+    return [*known, (r"hpcenv(?:/.*)?", Unknown)]
+
+
+def _pattern(path: str) -> str:
+    """Return the regular expression of a path whose words in braces are single components."""
+    parts = re.split(r"\{(\w+)\}", path)
+    return "".join(rf"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))

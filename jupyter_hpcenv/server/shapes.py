@@ -1,0 +1,60 @@
+"""The shapes of answers that are put together from facts rather than kept: named here for openapi.json.
+
+tests/server/test_openapi.py holds the real answers against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from ..managers.contract import ManagerFacts
+from ..models import Location, PythonFact
+
+
+class Error(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The flat body of every error; ``reason`` is a detail, often a program's own words."""
+
+    message: str
+    reason: str
+    code: str
+    hints: list[str]
+
+
+class SiteFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a client must know before it asks for anything."""
+
+    version: str
+    user: str
+    host: str
+    cluster: str
+    managers: list[ManagerFacts]
+    pythons: list[PythonFact]
+    locations: list[Location]
+    module_system: str
+    presets: list[Any]
+    policy: dict[str, bool]
+    name_pattern: str
+    reserved_names: list[str]
+    trash_days: int
+    contact: str
+
+
+class PublishedKernel(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A kernelspec of ours on this user's disk."""
+
+    name: str
+    display_name: str
+    path: str
+    environment: str
+    """Id; empty for an orphan."""
+    location: str
+    state: Literal["ready", "orphan"]
+
+
+class Activation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The command that makes a shell use an environment."""
+
+    dialect: Literal["sh", "csh", "fish"]
+    command: str

@@ -1,0 +1,121 @@
+"""Write the generated pages of docs/reference: configuration, REST and events.
+
+`python scripts/reference.py` writes them; tests/unit/test_reference.py compares them with what is there,
+so that an option, route or event without documentation fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+import yaml
+from jupyter_hpcenv.managers.venv import VenvManager
+
+from jupyter_hpcenv.server.app import EVENT_SCHEMAS
+from jupyter_hpcenv.server.routes import ROUTES, Route
+from jupyter_hpcenv.site import Site
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by scripts/reference.py; change the source, not this page. -->\n"
+
+
+def configuration() -> str:
+    """Return the page of all traits."""
+    parts = [
+        "# Configuration\n",
+        NOTE,
+        "Options go into `jupyter_hpcenv_config.py` in any of Jupyter's configuration folders (`jupyter --paths`),",
+        "as `c.Class.option = value`. Server and command line read the same file, and an operation keeps the values",
+        "that it was submitted with.\n",
+    ]
+    for kind in (Site, VenvManager):
+        parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}\n")
+        for name, trait in sorted(kind.class_own_traits(config=True).items()):
+            text = " ".join(trait.help.split())
+            parts.append(f"### `c.{kind.__name__}.{name}`\n\n{type(trait).__name__}. {text}\n")
+            parts.append(f"Default: {default_of(kind, name)}.\n")
+    return "\n".join(parts)
+
+
+def default_of(kind: type, name: str) -> str:
+    """Return a trait's default as text; what depends on the machine is not printed."""
+    if f"_default_{name}" in vars(kind):
+        return "depends on the machine" if name == "cluster" else "see the text above"
+    value = kind.class_traits()[name].default()
+    return f"`{value!r}`"
+
+
+def rest() -> str:
+    """Return the page of all routes."""
+    parts = [
+        "# REST\n",
+        NOTE,
+        "All addresses lie under `{base_url}hpcenv/`. Bodies and answers are JSON; a body needs",
+        "`Content-Type: application/json`. A list is a bare array. An error is `{message, reason, code, hints}` with",
+        "the right status. `GET openapi.json` describes all of it to programs. Each call needs the named action on the",
+        "resource `hpcenv`.\n",
+        "| method | address | action | what |",
+        "|---|---|---|---|",
+    ]
+    parts += [f"| {r.method} | `{r.path}` | {r.action} | {r.summary} |" for r in ROUTES]
+    for route in ROUTES:
+        parts.append("\n" + one_route(route))
+    return "\n".join(parts) + "\n"
+
+
+def one_route(route: Route) -> str:
+    """Return the section of a route."""
+    parts = [f"## {route.method} {route.path}\n", f"{route.summary}.\n"]
+    parts += [f"- `?{query.name}=`: {query.meaning}" for query in route.query]
+    parts += [f"- header `{name}`: {meaning}" for name, meaning in route.headers]
+    if route.body is not None:
+        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(route.body))
+        parts.append(f"- body: `{route.body.__name__}` with {fields}")
+    parts.append(f"- answer: {route.status}{', ' + named(route.answer) if route.answer is not None else ', no body'}")
+    return "\n".join(parts)
+
+
+def named(answer: Any) -> str:
+    """Return how an answer's type is written."""
+    if isinstance(answer, str):
+        return f"`{answer}`"
+    if get_origin(answer) is list:
+        return f"a list of `{get_args(answer)[0].__name__}`"
+    return "a JSON object" if get_origin(answer) is dict else f"`{answer.__name__}`"
+
+
+def events() -> str:
+    """Return the page of all events."""
+    parts = [
+        "# Events\n",
+        NOTE,
+        "Emitted through `jupyter_events`; listen at `/api/events/subscribe` or register a handler. The stream has no",
+        "replay: list again when you connect.",
+    ]
+    for path in sorted(EVENT_SCHEMAS.glob("*.yaml")):
+        schema = yaml.safe_load(path.read_text())
+        parts.append(f"\n## {schema['$id']}\n\n{textwrap.dedent(schema.get('description', '')).strip()}\n")
+        parts.append("| field | type | meaning |\n|---|---|---|")
+        for name, field in schema["properties"].items():
+            kind = field.get("type") or "text"
+            choices = f" ({', '.join(field['enum'])})" if "enum" in field else ""
+            meaning = " ".join(field.get("description", field.get("title", "")).split())
+            parts.append(f"| `{name}` | {kind}{choices} | {meaning} |")
+    return "\n".join(parts) + "\n"
+
+
+PAGES = {"configuration.md": configuration, "rest.md": rest, "events.md": events}
+
+
+def main() -> None:
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(write())
+        print(f"wrote docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Every creator with every installer, really; and the failures that people meet, in the tools' own words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+
+from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.errors import IndexUnreachable, ManagerNotFound, PackageNotFound
+from jupyter_hpcenv.managers import prefixes
+from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentDetail, Operation
+
+
+def desk(**manager: Any) -> Admission:
+    return Admission(Config({"VenvManager": manager}))
+
+
+def finish(admission: Admission, request: CreateRequest) -> Operation:
+    operation = admission.submit("create", request)
+    while (now := admission.operations.get(operation.id)).state not in FINISHED:
+        time.sleep(0.05)
+    return now
+
+
+def built(admission: Admission, **request: Any) -> EnvironmentDetail:
+    operation = finish(admission, CreateRequest(kernel=False, **request))
+    assert operation.state == "succeeded", operation.error
+    return admission.catalog.find(request["name"])
+
+
+def lines(admission: Admission) -> str:
+    newest = admission.operations.list()[0]
+    return "\n".join(line.text for line in admission.operations.log(newest.id).lines)
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize("creator", ["uv", "venv", "virtualenv"])
+def test_each_creator_with_each_installer(creator: str, installer: str) -> None:
+    admission = desk()
+    found = built(admission, name="a", packages=["six"], creator=creator, installer=installer)
+    assert (found.creator, found.installer) == (creator, installer)
+    assert set(found.tools) == {creator, installer}
+    assert all(found.tools.values())
+    names = {package.name for package in admission.packages("a")}
+    assert {"six", "pip"} <= names
+    done = subprocess.run(
+        [f"{found.prefix}/bin/python", "-c", "import six, sys; print(sys.prefix)"], capture_output=True
+    )
+    assert done.stdout.decode().strip() == found.prefix
+
+
+def test_uv_is_the_default_and_pip_where_pip_is_configured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert built(desk(), name="a").installer == "uv"
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    (home / ".config" / "pip").mkdir(parents=True)
+    (home / ".config" / "pip" / "pip.conf").write_text("[install]\nprefer-binary = true\n")
+    admission = desk()
+    assert built(admission, name="b").installer == "pip"
+    assert "because" in lines(admission)
+    assert "pip.conf sets prefer-binary" in lines(admission)
+    assert built(admission, name="c", installer="uv").installer == "uv"
+    assert "does not obey pip's configuration" in lines(admission)
+
+
+def test_a_wheelhouse_is_enough_without_an_index(tmp_path: Path) -> None:
+    house = tmp_path / "wheelhouse"
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", str(house), "six"]
+    if not (Path(sys.prefix) / "lib" / f"python3.{sys.version_info[1]}" / "site-packages" / "pip").exists():
+        download[:3] = [prefixes.find_uv(), "tool", "run", "pip"]
+    subprocess.run(download, check=True, stdout=subprocess.DEVNULL)
+    admission = desk(find_links=[str(house)], no_index=True)
+    found = built(admission, name="a", packages=["six"])
+    assert found.installer == "pip"
+    assert "wheelhouse" in lines(admission)
+    missing = finish(admission, CreateRequest(name="b", packages=["idna"], kernel=False))
+    assert missing.error is not None
+    assert missing.error["code"] == "package_not_found"
+
+
+def test_layering_is_pips_and_sees_the_packages_below() -> None:
+    found = built(desk(), name="a", system_site_packages=True)
+    assert (found.installer, found.system_site_packages) == ("pip", True)
+    assert "true" in (Path(found.prefix) / "pyvenv.cfg").read_text().lower()
+
+
+def test_virtualenv_takes_over_where_ensurepip_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_hpcenv.managers.venv.has_ensurepip", lambda python: False)
+    admission = desk()
+    assert built(admission, name="a", creator="venv", installer="pip").creator == "virtualenv"
+    assert "no ensurepip" in lines(admission)
+
+
+def test_a_required_virtualenv_and_a_user_install_in_the_surroundings_do_no_harm(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    monkeypatch.setenv("PIP_USER", "1")
+    built(desk(installer="pip"), name="a", packages=["six"])
+    assert not (home / ".local" / "lib").exists()
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_unknown_package_is_named_at_once_and_while_building(installer: str) -> None:
+    name = "hpcenv-no-such-package-" + "x" * 20
+    with pytest.raises(PackageNotFound, match=name):
+        desk().submit("create", CreateRequest(name="a", packages=[name], installer=installer))
+    operation = finish(desk(probe_index=False), CreateRequest(name="a", packages=[name], installer=installer))
+    assert operation.error is not None
+    assert operation.error["code"] == "package_not_found"
+    assert name in operation.error["message"]
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_requirements_that_exclude_each_other(installer: str) -> None:
+    admission = desk()
+    request = CreateRequest(name="a", packages=["six==1.16.0", "six==1.17.0"], installer=installer)
+    operation = finish(admission, request)
+    assert operation.error is not None
+    assert operation.error["code"] in ("requirements_conflict", "package_not_found")
+    assert "six" in operation.error["reason"]
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_index_that_does_not_answer(installer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = "http://127.0.0.1:1/simple"
+    with pytest.raises(IndexUnreachable):
+        desk(index_url=closed).submit("create", CreateRequest(name="a", installer=installer))
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    operation = finish(desk(index_url=closed, probe_index=False), CreateRequest(name="a", installer=installer))
+    assert operation.error is not None
+    assert operation.error["code"] in ("index_unreachable", "package_not_found"), operation.error
+
+
+def test_an_unknown_installer_or_creator_is_refused() -> None:
+    for request in ({"installer": "npm"}, {"creator": "conda"}):
+        with pytest.raises(ManagerNotFound):
+            desk().submit("create", CreateRequest(name="a", **request))
+
+
+def test_a_folder_full_of_standard_names_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("random", "json", "email", "pip", "venv", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("open('/proc/self/cwd/IMPORTED', 'w')\nraise SystemExit('imported')\n")
+    monkeypatch.chdir(tmp_path)
+    built(desk(installer="pip", creator="venv"), name="a")
+    assert not (tmp_path / "IMPORTED").exists()
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])
+def test_pythons_are_chosen_by_version(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = os.environ.get("HPCENV_TEST_PYENV", "")
+    if not list(Path(root).glob(f"versions/{version}.*")) and not shutil.which(f"python{version}"):
+        if os.environ.get("HPCENV_REQUIRE_REAL") == "1":
+            pytest.fail(f"Python {version} is missing, and HPCENV_REQUIRE_REAL=1 forbids to skip its tests")
+        pytest.skip(f"Python {version} is not installed")
+    monkeypatch.setenv("PYENV_ROOT", root)
+    assert built(desk(), name="a", python=version).python.startswith(f"{version}.")

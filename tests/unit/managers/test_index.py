@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from jupyter_hpcenv.errors import IndexUnreachable, PackageNotFound
+from jupyter_hpcenv.managers import index
+
+ASKED: list[tuple[str, str]] = []
+
+
+class Index(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        ASKED.append((self.path, str(self.headers)))
+        self.send_response(404 if "nosuch" in self.path else 500 if "odd" in self.path else 200)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ASKED.clear()
+    yield f"http://127.0.0.1:{server.server_port}/simple"
+    server.shutdown()
+    server.server_close()
+
+
+def test_known_names_pass_and_are_asked_for_normalised(url: str) -> None:
+    index.probe(url, ["Foo_Bar[x]>=1", "six", "-e /somewhere", "x @ https://example.org/x.whl"])
+    assert sorted(path for path, _ in ASKED) == ["/simple/foo-bar/", "/simple/six/"]
+
+
+def test_an_unknown_name_is_named(url: str) -> None:
+    with pytest.raises(PackageNotFound, match="nosuch"):
+        index.probe(url, ["six", "nosuch"])
+
+
+def test_an_odd_answer_passes_and_nothing_asked_for_means_is_it_there(url: str) -> None:
+    index.probe(url, ["odd"])
+    index.probe(url, [])
+
+
+def test_a_closed_port_is_unreachable_and_credentials_are_not_repeated(url: str) -> None:
+    with pytest.raises(IndexUnreachable) as caught:
+        index.probe("http://me:s3cr3t@127.0.0.1:1/simple", ["six"])
+    assert "s3cr3t" not in str(caught.value.body())
+    assert caught.value.hints
+
+
+@pytest.mark.parametrize("url_", ["file:///etc", "ftp://example.org", ""])
+def test_only_http_is_asked(url_: str) -> None:
+    index.probe(url_, ["nosuch"])
+    assert not [path for path, _ in ASKED if "etc" in path]
+
+
+def test_names_under_a_marker_are_not_judged() -> None:
+    assert index.plain_names(["six; python_version < '3'", "a", "A"]) == ["a"]
