@@ -44,6 +44,8 @@ class Report:
         self._saved = 0.0
         self._looked = 0.0
         self.signalled: int | None = None
+        self.lost = False
+        """Set by the heartbeat once somebody else owns the operation."""
 
     def step(self, name: str) -> None:
         """Begin a step; earlier ones are done."""
@@ -105,6 +107,8 @@ class Report:
         self._looked = now
         if self._own.folder.cancelling:
             raise Cancelled("It was cancelled; nothing was left behind.")
+        if self.lost or not self._own.folder.path.exists():
+            raise Interrupted("Another process has taken this operation over, or removed it.")
         if self.signalled is not None:
             raise Interrupted(
                 f"The worker was told to stop by {signal.Signals(self.signalled).name}; nothing was left behind.",
@@ -128,7 +132,7 @@ def main(path: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
     stopped = threading.Event()
-    threading.Thread(target=_beat, args=(own, root, name, stopped), daemon=True).start()
+    threading.Thread(target=_beat, args=(own, report, stopped), daemon=True).start()
     state, error, result = "failed", None, None
     try:
         record = _carry_out(own, report)
@@ -172,11 +176,12 @@ def _carry_out(own: Own, report: Report) -> Record:
     return create(request, work, ticket.target, ticket.id, site, manager, report, guard)
 
 
-def _beat(own: Own, root: Path, name: str, stopped: threading.Event) -> None:
+def _beat(own: Own, report: Report, stopped: threading.Event) -> None:
+    ticket = own.ticket
     while not stopped.wait(HEARTBEAT):
         own.folder.heartbeat()
-        with contextlib.suppress(OSError):
-            claims.renew(root, name, own.ticket.id)
+        with contextlib.suppress(OSError, HpcenvError):
+            report.lost = not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id)
 
 
 def run() -> None:

@@ -64,7 +64,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        (home / "notebooks").mkdir()
+        (home / "notebooks").mkdir(exist_ok=True)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY_", "XDG_"))}
         env |= {"HOME": str(home), "JUPYTER_TOKEN": self.token, "PATH": f"{Path(sys.executable).parent}:{env['PATH']}"}
         self.log = home / "server.log"

@@ -13,7 +13,9 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 import yaml
+from jupyter_hpcenv.errors import HpcenvError
 from jupyter_hpcenv.managers.venv import VenvManager
+from jupyter_hpcenv.server import translate
 
 from jupyter_hpcenv.server.app import EVENT_SCHEMAS
 from jupyter_hpcenv.server.routes import ROUTES, Route
@@ -64,7 +66,21 @@ def rest() -> str:
     parts += [f"| {r.method} | `{r.path}` | {r.action} | {r.summary} |" for r in ROUTES]
     for route in ROUTES:
         parts.append("\n" + one_route(route))
+    parts += ["\n## Errors\n", "| code | status | meaning |", "|---|---|---|"]
+    parts += [f"| `{e.code}` | {e.http_status} | {(inspect.getdoc(e) or '').splitlines()[0]} |" for e in every_error()]
     return "\n".join(parts) + "\n"
+
+
+def every_error() -> list[type[HpcenvError]]:
+    """Return every error that a client can meet, by status and code."""
+    found: list[type[HpcenvError]] = []
+    waiting: list[type[HpcenvError]] = [HpcenvError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.__module__ in (HpcenvError.__module__, translate.__name__):
+            found.append(kind)
+        waiting += kind.__subclasses__()
+    return sorted(found, key=lambda kind: (kind.http_status, kind.code))
 
 
 def one_route(route: Route) -> str:

@@ -6,6 +6,7 @@ an environment whose kernelspec lags, which `jupyter_hpcenv.lifecycle.faces` put
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 
 from .. import kernels
 from ..catalog import Records
-from ..errors import HpcenvError
+from ..errors import HpcenvError, Interrupted
 from ..files import explain, remove_tree
 from ..managers.contract import Choice, Manager
 from ..models import CreateRequest, Kernel, Record, Reporter, Step, Target, utc_now
@@ -59,7 +60,9 @@ def create(
         guard()
         Records(site).write(record)
     except BaseException as error:
-        clean(prefix)
+        with contextlib.suppress(Interrupted):  # whoever took over cleans, and may have begun anew there
+            guard()
+            clean(prefix)
         if isinstance(error, OSError):
             raise explain(error, prefix) from error
         raise

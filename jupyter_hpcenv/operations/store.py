@@ -242,7 +242,9 @@ class Own:
         return self.folder.status().owner == self.status.owner
 
     def save(self) -> None:
-        """Write the status as it is in memory."""
+        """Write the status as it is in memory; raises `Interrupted` for who is not the owner any more."""
+        if not self.still():
+            raise Interrupted("Another process has taken this operation over, or removed it.")
         self.folder.write_status(self.status)
 
     def append(self, line: LogLine) -> None:
