@@ -13,10 +13,10 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 import yaml
+
 from jupyter_hpcenv.errors import HpcenvError
 from jupyter_hpcenv.managers.venv import VenvManager
 from jupyter_hpcenv.server import translate
-
 from jupyter_hpcenv.server.app import EVENT_SCHEMAS
 from jupyter_hpcenv.server.routes import ROUTES, Route
 from jupyter_hpcenv.site import Site

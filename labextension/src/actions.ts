@@ -1,0 +1,234 @@
+/**
+ * What a person does to environments, from whichever widget.
+ *
+ * These are methods, not JupyterLab commands: a command can be called by a notebook's output, and
+ * whatever changes something must come from our own widgets.
+ */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Clipboard, Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { UUID } from '@lumino/coreutils';
+import type { EnvironmentsModel } from './model';
+import { asError } from './request';
+import type { IPages } from './pages';
+import type { ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
+import type { Announcer } from './ui/announcer';
+
+type App = Pick<JupyterFrontEnd, 'commands' | 'serviceManager'>;
+
+/** The kernel that an environment shows on the launcher; undefined while it shows none. */
+export function publishedKernel(environment: Pick<IEnvironment, 'kernels'>): IKernel | undefined {
+  return environment.kernels.find(kernel => kernel.path !== '');
+}
+
+export function canDelete(environment: IEnvironment): boolean {
+  return environment.origin === 'own';
+}
+
+export class Actions {
+  pages: IPages | null = null;
+
+  constructor(
+    private app: App,
+    private model: EnvironmentsModel,
+    private trans: TranslationBundle,
+    readonly announcer: Announcer
+  ) {}
+
+  get canOpenNotebook(): boolean {
+    return this.app.commands.hasCommand('notebook:create-new');
+  }
+
+  get canOpenTerminal(): boolean {
+    return this.app.serviceManager.terminals.isAvailable() && this.app.commands.hasCommand('terminal:open');
+  }
+
+  async newNotebook(environment: IEnvironment): Promise<void> {
+    const kernel = publishedKernel(environment);
+    if (!kernel) {
+      this.trouble(this.trans.__('%1 has no kernel on the launcher. Publish one on its page first.', environment.name));
+      return;
+    }
+    if (!this.app.serviceManager.kernelspecs.specs?.kernelspecs[kernel.name]) {
+      await this.model.refreshKernels();
+    }
+    await this.app.commands.execute('notebook:create-new', { kernelName: kernel.name, activate: true });
+  }
+
+  /** Start a terminal and type the environment's activation into it, as the server words it. */
+  async openTerminal(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
+    await this.attempt(async () => {
+      const { command } = await this.model.api.activation(environment.id);
+      const session = await this.app.serviceManager.terminals.startNew();
+      await this.app.commands.execute('terminal:open', { name: session.name });
+      session.send({ type: 'stdin', content: [`${command}\r`] });
+    }, this.trans.__('The terminal of %1 could not be opened.', environment.name));
+  }
+
+  async copyActivation(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
+    await this.attempt(async () => {
+      const { command } = await this.model.api.activation(environment.id);
+      Clipboard.copyToSystem(command);
+      this.announcer.say(this.trans.__('Copied.'));
+    }, this.trans.__('The activation of %1 could not be read.', environment.name));
+  }
+
+  /** Submit a request; *key* makes a repeated submission the same operation. Throws `HpcEnvError`. */
+  async submit(request: ICreateRequest, key: string = UUID.uuid4()): Promise<IOperation> {
+    const operation = await this.model.api.create(request, key);
+    this.model.put(operation);
+    this.announcer.say(this.trans.__('Building %1.', request.name));
+    return operation;
+  }
+
+  /** Submit the same request again; the failed operation is forgotten, the new one takes its row. */
+  async retry(operation: IOperation): Promise<IOperation | null> {
+    return this.attempt(
+      async () => {
+        const next = await this.submit(operation.request as ICreateRequest);
+        await this.model.api.forget(operation.id).catch(() => undefined);
+        this.model.drop(operation.id);
+        return next;
+      },
+      this.trans.__('%1 could not be tried again.', operation.environment.name)
+    );
+  }
+
+  async cancel(operation: IOperation): Promise<void> {
+    await this.attempt(async () => {
+      this.model.put(await this.model.api.cancel(operation.id));
+    }, this.trans.__('%1 could not be cancelled.', operation.environment.name));
+  }
+
+  async forget(operation: IOperation): Promise<void> {
+    await this.attempt(async () => {
+      await this.model.api.forget(operation.id);
+      this.model.drop(operation.id);
+    }, this.trans.__('%1 could not be removed from the list.', operation.environment.name));
+  }
+
+  /** Delete at once and offer to undo it; ask only where kernels run. Return how many were deleted. */
+  async remove(environments: IEnvironment[]): Promise<number> {
+    const own = environments.filter(canDelete);
+    const busy = own.filter(environment => this.model.kernelsRunning(environment) > 0);
+    if (busy.length > 0 && !(await this.confirm(busy))) {
+      return 0;
+    }
+    const deleted: ITrashItem[] = [];
+    for (const environment of own) {
+      const item = await this.attempt(
+        () => this.removeOne(environment, busy.includes(environment)),
+        this.trans.__('%1 could not be deleted.', environment.name)
+      );
+      if (item) {
+        deleted.push(item);
+        this.model.dropEnvironment(environment.id);
+      }
+    }
+    if (deleted.length > 0) {
+      this.offerUndo(deleted);
+      await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+    }
+    return deleted.length;
+  }
+
+  async restore(items: Pick<ITrashItem, 'id' | 'name'>[]): Promise<void> {
+    const names: string[] = [];
+    for (const item of items) {
+      const back = await this.attempt(
+        () => this.model.api.restore(item.id),
+        this.trans.__('%1 could not be restored.', item.name)
+      );
+      if (back) {
+        names.push(back.name);
+      }
+    }
+    if (names.length > 0) {
+      const text = this.trans._n('%2 is back.', '%1 environments are back.', names.length, names[0]);
+      Notification.success(text, { autoClose: 5000 });
+      await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+    }
+  }
+
+  async publish(environment: IEnvironment, kernel: IKernel): Promise<void> {
+    await this.attempt(
+      () => this.model.api.publish(environment.id, kernel),
+      this.trans.__('%1 could not be put on the launcher.', kernel.display_name)
+    );
+    await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+  }
+
+  async unpublish(environment: IEnvironment, kernel: IKernel): Promise<void> {
+    await this.attempt(
+      () => this.model.api.unpublish(environment.id, kernel.name),
+      this.trans.__('%1 could not be taken off the launcher.', kernel.display_name)
+    );
+    await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+  }
+
+  private async removeOne(environment: IEnvironment, force: boolean): Promise<ITrashItem | null> {
+    try {
+      return await this.model.api.delete(environment.id, force);
+    } catch (error) {
+      if (force || asError(error).code !== 'kernel_running' || !(await this.confirm([environment]))) {
+        if (asError(error).code === 'kernel_running') {
+          return null;
+        }
+        throw error;
+      }
+      return this.model.api.delete(environment.id, true);
+    }
+  }
+
+  private async confirm(busy: IEnvironment[]): Promise<boolean> {
+    const trans = this.trans;
+    const kernels = busy.reduce((sum, environment) => sum + this.model.kernelsRunning(environment), 0);
+    const title =
+      busy.length === 1 ? trans.__('Delete %1?', busy[0].name) : trans.__('Delete %1 environments with running kernels?', busy.length);
+    const body =
+      kernels > 0
+        ? trans._n('%1 kernel is running.', '%1 kernels are running.', kernels)
+        : trans.__('A kernel of it is running outside this server.');
+    const result = await showDialog({
+      title,
+      body,
+      buttons: [
+        Dialog.cancelButton({ label: trans.__('Cancel') }),
+        Dialog.warnButton({ label: trans.__('Shut down and delete') })
+      ],
+      defaultButton: 0
+    });
+    return result.button.accept;
+  }
+
+  private offerUndo(items: ITrashItem[]): void {
+    const trans = this.trans;
+    const days = this.model.site?.trash_days ?? Math.round((Date.parse(items[0].expires) - Date.parse(items[0].deleted)) / 86_400_000);
+    const what = trans._n('Deleted %2.', 'Deleted %1 environments.', items.length, items[0].name);
+    const where =
+      days > 0
+        ? trans._n('It stays in the trash for %1 day.', 'It stays in the trash for %1 days.', days)
+        : trans.__('It is in the trash.');
+    Notification.info(items.length === 1 ? `${what} ${where}` : what, {
+      autoClose: 10_000,
+      actions: [{ label: trans.__('Undo'), callback: () => void this.restore(items) }]
+    });
+  }
+
+  /** Run *work*; an error becomes one notification that says what did not happen, why, and what to do. */
+  private async attempt<T>(work: () => Promise<T>, failed: string): Promise<T | null> {
+    try {
+      return await work();
+    } catch (error) {
+      const { message, hints, offline } = asError(error);
+      const why = offline ? this.trans.__('The server does not answer.') : message;
+      this.trouble([failed, why, ...hints.slice(0, 1)].join(' '));
+      return null;
+    }
+  }
+
+  private trouble(text: string): void {
+    Notification.error(text, { autoClose: false });
+    this.announcer.alert(text);
+  }
+}

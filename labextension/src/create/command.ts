@@ -1,0 +1,50 @@
+/** The form as a command: always valid, so that it can be put into a script. */
+import type { ICreateRequest } from '../tokens';
+
+/** One word of a POSIX shell. */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+:,./=-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`;
+}
+
+const WIDTH = 44;
+
+/** `jupyter hpcenv create …`, broken at about 44 columns. A pasted file stands as `requirements.txt`. */
+export function shellCommand(request: ICreateRequest): string {
+  const words = [quote(request.name || 'NAME')];
+  words.push(...(request.packages ?? []).map(quote));
+  const option = (name: string, value?: string): void => {
+    if (value) {
+      words.push(`--${name} ${quote(value)}`);
+    }
+  };
+  option('file', request.requirements ? 'requirements.txt' : '');
+  option('python', request.python);
+  option('location', request.location);
+  option('installer', request.installer);
+  if (request.system_site_packages) {
+    words.push('--system-site-packages');
+  }
+  for (const [name, value] of Object.entries(request.variables ?? {})) {
+    words.push(`--var ${quote(`${name}=${value}`)}`);
+  }
+  option('display-name', request.display_name);
+  if (request.kernel === false) {
+    words.push('--no-kernel');
+  }
+  // the name stands on the first line, packages share lines, each option has its own
+  const lines = [`jupyter hpcenv create ${words[0]}`];
+  for (const word of words.slice(1)) {
+    const last = lines.length - 1;
+    if (last > 0 && !word.startsWith('--') && lines[last].length + word.length < WIDTH) {
+      lines[last] += ` ${word}`;
+    } else {
+      lines.push(`  ${word}`);
+    }
+  }
+  return lines.join(' \\\n');
+}
+
+/** The same as a request of the REST interface. */
+export function restRequest(request: ICreateRequest): string {
+  return `POST hpcenv/environments\nContent-Type: application/json\n\n${JSON.stringify(request, null, 2)}`;
+}

@@ -1,0 +1,229 @@
+/** The form's content as data: what it means as a request, and what is wrong with it. Pure, so that tests need no page. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { UUID } from '@lumino/coreutils';
+import { minor } from '../format';
+import type { ICreateRequest, IEnvironment, ILocation, IOperation, IPythonFact, ISite } from '../tokens';
+
+export interface IVariable {
+  name: string;
+  value: string;
+}
+
+export interface Draft {
+  /** Changes when the form is filled anew. */
+  key: string;
+  /** Sent with the request: the same form is submitted once, however often its button is pressed. */
+  idempotency: string;
+  start: 'scratch' | 'file';
+  name: string;
+  /** A path or version; empty for the site's first. */
+  python: string;
+  packages: string[];
+  requirements: string;
+  location: string;
+  variables: IVariable[];
+  installer: string;
+  systemSitePackages: boolean;
+  displayName: string;
+  kernel: boolean;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/**
+ * Return a form filled with what *start* says.
+ *
+ * Anybody may have written *start* (a command's arguments, an old request): only fields of the right
+ * type are taken, and nothing is submitted by it.
+ */
+export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['start']): Draft {
+  const packages: unknown = start.packages;
+  const variables: unknown = start.variables;
+  return {
+    key: UUID.uuid4(),
+    idempotency: UUID.uuid4(),
+    start: from ?? (text(start.requirements) ? 'file' : 'scratch'),
+    name: text(start.name),
+    python: text(start.python),
+    packages: Array.isArray(packages) ? packages.filter((item): item is string => typeof item === 'string') : [],
+    requirements: text(start.requirements),
+    location: text(start.location),
+    variables:
+      variables && typeof variables === 'object' && !Array.isArray(variables)
+        ? Object.entries(variables).map(([name, value]) => ({ name, value: text(value) }))
+        : [],
+    installer: text(start.installer),
+    systemSitePackages: start.system_site_packages === true,
+    displayName: text(start.display_name),
+    kernel: start.kernel !== false
+  };
+}
+
+/** What the form means; fields at their default are left out, so that the site's default counts. */
+export function toRequest(draft: Draft): ICreateRequest {
+  const request: ICreateRequest = { name: draft.name };
+  const put = <K extends keyof ICreateRequest>(key: K, value: ICreateRequest[K], wanted: unknown): void => {
+    if (wanted) {
+      request[key] = value;
+    }
+  };
+  const variables = draft.variables.filter(variable => variable.name || variable.value);
+  const file = draft.start === 'file' ? draft.requirements : '';
+  put('python', draft.python, draft.python);
+  put('packages', draft.packages, draft.packages.length);
+  put('requirements', file, file.trim());
+  put('location', draft.location, draft.location);
+  put('installer', draft.installer, draft.installer);
+  put('system_site_packages', true, draft.systemSitePackages);
+  put('variables', Object.fromEntries(variables.map(({ name, value }) => [name, value])), variables.length);
+  put('display_name', draft.displayName, draft.displayName);
+  put('kernel', false, !draft.kernel);
+  return request;
+}
+
+/** The location that a request without one goes to. */
+export function chosenLocation(draft: Draft, site: ISite | null): ILocation | undefined {
+  const locations = site?.locations ?? [];
+  return draft.location
+    ? locations.find(location => location.name === draft.location)
+    : (locations.find(location => location.default) ?? locations[0]);
+}
+
+export type Field = 'name' | 'python' | 'packages' | 'requirements' | 'location' | 'variables' | 'options';
+
+/** What is said under the name: that it is free, or why it can not be taken. */
+export interface INameCheck {
+  ok: boolean;
+  text: string;
+}
+
+/** What the launcher shows unless the person says otherwise; as the server makes it. */
+export function defaultTitle(draft: Draft, site: ISite | null): string {
+  const python = chosenPython(draft, site)?.version ?? (/^\d+\.\d+/.test(draft.python) ? draft.python : '');
+  return python ? `${draft.name} (Python ${minor(python)})` : draft.name;
+}
+
+/** The Python of the site's list that the form means; undefined where another one was typed. */
+export function chosenPython(draft: Draft, site: ISite | null): IPythonFact | undefined {
+  const pythons = site?.pythons ?? [];
+  return draft.python
+    ? pythons.find(python => python.path === draft.python)
+    : (pythons.find(python => python.default) ?? pythons[0]);
+}
+
+const PATTERN = '[A-Za-z0-9][A-Za-z0-9._-]{0,62}';
+
+export function checkName(
+  draft: Draft,
+  site: ISite | null,
+  environments: readonly IEnvironment[],
+  operations: readonly IOperation[],
+  trans: TranslationBundle
+): INameCheck {
+  const { name } = draft;
+  const wrong = (said: string): INameCheck => ({ ok: false, text: said });
+  if (!name) {
+    return wrong(trans.__('An environment needs a name.'));
+  }
+  if (name.length > 63) {
+    return wrong(trans.__('At most 63 characters; this has %1.', name.length));
+  }
+  if (!new RegExp(`^(?:${site?.name_pattern || PATTERN})$`).test(name)) {
+    return wrong(
+      /^[A-Za-z0-9]/.test(name)
+        ? trans.__('Use letters, digits, . _ -')
+        : trans.__('Begin with a letter or digit; then letters, digits, . _ -')
+    );
+  }
+  const folded = name.toLowerCase();
+  if (folded.startsWith('conda-') || (site?.reserved_names ?? []).includes(folded)) {
+    return wrong(trans.__('“%1” is reserved, because Jupyter or conda uses it for something else.', name));
+  }
+  const place = chosenLocation(draft, site)?.name ?? draft.location;
+  const taken =
+    environments.find(other => other.origin === 'own' && other.location === place && other.name.toLowerCase() === folded)?.name ??
+    operations.find(
+      other =>
+        (other.state === 'pending' || other.state === 'running') &&
+        other.environment.location === place &&
+        other.environment.name.toLowerCase() === folded
+    )?.environment.name;
+  if (taken === name) {
+    return wrong(trans.__('Taken: you have %1 in %2.', taken, place));
+  }
+  if (taken !== undefined) {
+    return wrong(trans.__('Differs from %1 only by case; kernels cannot.', taken));
+  }
+  if (!draft.kernel) {
+    return { ok: true, text: place ? trans.__('Free in %1.', place) : trans.__('Free.') };
+  }
+  const shown = draft.displayName || defaultTitle(draft, site);
+  return {
+    ok: true,
+    text: place
+      ? trans.__('Free in %1. The launcher will show “%2”.', place, shown)
+      : trans.__('Free. The launcher will show “%1”.', shown)
+  };
+}
+
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+/** Why a row of the variables can not be sent; empty if it can. */
+export function checkVariable(variable: IVariable, all: IVariable[], trans: TranslationBundle): string {
+  if (!variable.name && !variable.value) {
+    return '';
+  }
+  if (!VARIABLE.test(variable.name)) {
+    return trans.__('Name it with letters, digits and underscore.');
+  }
+  if (all.filter(other => other.name === variable.name).length > 1) {
+    return trans.__('%1 is there twice.', variable.name);
+  }
+  return '';
+}
+
+/** What is wrong before anything is sent, by field, in the order of the page. */
+export function problems(
+  draft: Draft,
+  name: INameCheck,
+  site: ISite | null,
+  trans: TranslationBundle
+): Partial<Record<Field, string>> {
+  const found: Partial<Record<Field, string>> = {};
+  if (!name.ok) {
+    found.name = name.text;
+  }
+  if (draft.start === 'file' && !draft.requirements.trim()) {
+    found.requirements = trans.__('Choose a file, or paste its lines.');
+  }
+  const location = chosenLocation(draft, site);
+  if (location && (location.state === 'missing' || location.state === 'unwritable')) {
+    found.location = location.message || trans.__('Nothing can be put into %1 now. Choose another location.', location.name);
+  }
+  const variable = draft.variables.map(row => checkVariable(row, draft.variables, trans)).find(Boolean);
+  if (variable) {
+    found.variables = variable;
+  }
+  return found;
+}
+
+/** The field that an error of the server is about; undefined where it is about none. */
+export function fieldOf(code: string): Field | undefined {
+  const fields: Record<string, Field> = {
+    invalid_name: 'name',
+    name_taken: 'name',
+    busy: 'name',
+    python_not_found: 'python',
+    invalid_requirement: 'packages',
+    package_not_found: 'packages',
+    requirements_conflict: 'packages',
+    location_unavailable: 'location',
+    disk_full: 'location',
+    path_too_long: 'location',
+    invalid_variable: 'variables',
+    manager_not_found: 'options'
+  };
+  return fields[code];
+}

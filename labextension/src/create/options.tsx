@@ -1,0 +1,95 @@
+/** What hardly anybody has to answer. */
+import { caretDownEmptyIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+import type { IManagerFacts } from '../tokens';
+import { useHpcEnv } from '../ui/context';
+import { Icon } from '../ui/controls';
+import type { Draft } from './draft';
+import { Wrong } from './fields';
+
+export function Options(props: {
+  id: string;
+  draft: Draft;
+  /** What the launcher shows if nothing is said here. */
+  title: string;
+  manager: IManagerFacts | undefined;
+  wrong?: string;
+  onChange: (change: Partial<Draft>) => void;
+}): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { draft, manager, id } = props;
+  const [open, setOpen] = React.useState(
+    !!props.wrong || !!draft.installer || draft.systemSitePackages || !!draft.displayName || !draft.kernel
+  );
+  const check = (label: string, hint: string, checked: boolean, change: (on: boolean) => Partial<Draft>): JSX.Element => (
+    <label className="jp-HpcEnv-check">
+      <input type="checkbox" checked={checked} onChange={event => props.onChange(change(event.target.checked))} />
+      <span>
+        {label}
+        <span className="jp-HpcEnv-hint">{hint}</span>
+      </span>
+    </label>
+  );
+  return (
+    <details
+      className="jp-HpcEnv-more"
+      open={open || !!props.wrong}
+      onToggle={event => setOpen(event.currentTarget.open)}
+    >
+      <summary>{trans.__('Options')}</summary>
+      <div className="jp-HpcEnv-optionRows">
+        {draft.kernel && (
+          <div className="jp-HpcEnv-optionRow">
+            <label htmlFor={`${id}-display`}>{trans.__('Shown on the launcher as')}</label>
+            <input
+              className="jp-HpcEnv-input"
+              id={`${id}-display`}
+              value={draft.displayName}
+              placeholder={props.title}
+              maxLength={100}
+              onChange={event => props.onChange({ displayName: event.target.value })}
+            />
+          </div>
+        )}
+        {manager && manager.installers.length > 0 && (
+          <div className="jp-HpcEnv-optionRow">
+            <label htmlFor={`${id}-installer`}>{trans.__('Installer')}</label>
+            <div>
+              <span className="jp-HpcEnv-select">
+                <select
+                  className="jp-HpcEnv-input"
+                  id={`${id}-installer`}
+                  data-field="options"
+                  value={draft.installer}
+                  onChange={event => props.onChange({ installer: event.target.value })}
+                >
+                  <option value="">{trans.__('%1, as the site has it', manager.default_installer || trans.__('Automatic'))}</option>
+                  {manager.installers.map(installer => (
+                    <option key={installer} value={installer}>
+                      {installer}
+                    </option>
+                  ))}
+                </select>
+                <Icon icon={caretDownEmptyIcon} />
+              </span>
+              {manager.reason && <div className="jp-HpcEnv-hint">{manager.reason}</div>}
+              <Wrong id={`${id}-wrong`} text={props.wrong} />
+            </div>
+          </div>
+        )}
+        {check(
+          trans.__('See the packages of the Python it is made from'),
+          trans.__('As “--system-site-packages”: they are there without being installed again.'),
+          draft.systemSitePackages,
+          on => ({ systemSitePackages: on })
+        )}
+        {check(
+          trans.__('Make a kernel for notebooks'),
+          trans.__('Without one, ipykernel is left out and nothing appears on the launcher.'),
+          draft.kernel,
+          on => ({ kernel: on })
+        )}
+      </div>
+    </details>
+  );
+}

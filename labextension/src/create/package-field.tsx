@@ -1,0 +1,113 @@
+/** Packages as chips: Enter, comma or a pasted list makes them; Backspace goes to the last, again removes it. */
+import { closeIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+import { useHpcEnv } from '../ui/context';
+import { IconButton } from '../ui/controls';
+import { Wrong } from './fields';
+import { isOption, nameAndRest, splitPackages } from './packages';
+
+export function PackageField(props: {
+  id: string;
+  value: string[];
+  wrong?: string;
+  onChange: (value: string[]) => void;
+}): JSX.Element {
+  const { trans, actions } = useHpcEnv();
+  const [text, setText] = React.useState('');
+  const [refused, setRefused] = React.useState('');
+  const box = React.useRef<HTMLDivElement>(null);
+  const input = React.useRef<HTMLInputElement>(null);
+
+  const add = (typed: string): void => {
+    const parts = splitPackages(typed);
+    const options = parts.filter(isOption);
+    setRefused(
+      options.length > 0
+        ? trans.__('“%1” is an option, not a package. Lines like this can stand in a requirements file, where the site allows them.', options[0])
+        : ''
+    );
+    const fresh = parts.filter(part => !isOption(part) && !props.value.includes(part));
+    if (fresh.length > 0) {
+      props.onChange([...props.value, ...fresh]);
+      actions.announcer.say(trans._n('Added %2.', 'Added %1 packages.', fresh.length, fresh[0]));
+    }
+    setText('');
+  };
+  const remove = (at: number): void => {
+    actions.announcer.say(trans.__('Removed %1.', props.value[at]));
+    props.onChange(props.value.filter((_, index) => index !== at));
+    input.current?.focus();
+  };
+  const focusLast = (): void => {
+    const buttons = box.current?.querySelectorAll<HTMLElement>('.jp-HpcEnv-chip button');
+    buttons?.[buttons.length - 1]?.focus();
+  };
+  // inside brackets or after an operator a comma belongs to the requirement
+  const ends = (typed: string): boolean => splitPackages(`${typed},x`).length > splitPackages(typed).length && !/[<>=!~]=?[^,\s]*$/.test(typed);
+
+  return (
+    <>
+      <div className="jp-HpcEnv-chips" ref={box} onClick={event => event.target === box.current && input.current?.focus()}>
+        {props.value.map((requirement, at) => {
+          const [name, rest] = nameAndRest(requirement);
+          return (
+            <span className="jp-HpcEnv-chip" key={requirement}>
+              <span className="jp-HpcEnv-chipText">
+                {name}
+                {rest && <span className="jp-HpcEnv-muted"> {rest}</span>}
+              </span>
+              <IconButton
+                icon={closeIcon}
+                label={trans.__('Remove %1', requirement)}
+                onClick={() => remove(at)}
+                onKeyDown={event => {
+                  if (event.key === 'Backspace' || event.key === 'Delete') {
+                    event.preventDefault();
+                    remove(at);
+                  }
+                }}
+              />
+            </span>
+          );
+        })}
+        <input
+          id={props.id}
+          ref={input}
+          data-field="packages"
+          value={text}
+          placeholder={trans.__('Add a package, or paste a list')}
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          aria-invalid={!!(props.wrong || refused)}
+          aria-describedby={`${props.id}-hint`}
+          onChange={event => setText(event.target.value)}
+          onBlur={() => text.trim() && add(text)}
+          onPaste={event => {
+            const pasted = event.clipboardData.getData('text');
+            if (/[\r\n,]/.test(pasted) || splitPackages(pasted).length > 1) {
+              event.preventDefault();
+              add(`${text}${pasted}`);
+            }
+          }}
+          onKeyDown={event => {
+            if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey) {
+              event.preventDefault();
+              add(text);
+            } else if (event.key === ',' && ends(text)) {
+              event.preventDefault();
+              add(text);
+            } else if (event.key === 'Backspace' && text === '' && props.value.length > 0) {
+              event.preventDefault();
+              focusLast();
+            }
+          }}
+        />
+      </div>
+      <Wrong id={`${props.id}-wrong`} text={props.wrong || refused} />
+      <div className="jp-HpcEnv-hint" id={`${props.id}-hint`}>
+        {trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14. ipykernel is added by itself.')}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,252 @@
+/** The page for a new environment: one page, no wizard; nothing is sent before its button is pressed. */
+import { UUID } from '@lumino/coreutils';
+import React from 'react';
+import { noteIcon } from '../icons';
+import { asError, HpcEnvError } from '../request';
+import type { IOperation, ISite } from '../tokens';
+import { Blank, Callout, Trouble } from '../ui/blocks';
+import { useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
+import { Button, Icon, Segments } from '../ui/controls';
+import { CommandBox } from './command-box';
+import { checkName, chosenLocation, chosenPython, defaultTitle, Draft, Field, fieldOf, problems, toRequest } from './draft';
+import { LocationField, NameField, PythonField, Question, VariableRows, Wrong } from './fields';
+import { Options } from './options';
+import { PackageField } from './package-field';
+import { RequirementsFile } from './start';
+
+const ORDER: Field[] = ['requirements', 'name', 'python', 'packages', 'location', 'variables', 'options'];
+
+export function CreatePage(props: { draft: Draft; onSubmitted: (operation: IOperation) => void }): JSX.Element {
+  const { trans, model } = useHpcEnv();
+  const site = useLoaded(() => model.refreshSite(), 'site');
+  const late = useDelay(200);
+  // what was read before stands until it is read anew: the form is there at once
+  const known = site.value ?? model.site;
+  return (
+    <div className="jp-HpcEnv jp-HpcEnv-page" aria-busy={!known && !site.error}>
+      <div className="jp-HpcEnv-pageHead">
+        <h1 tabIndex={-1}>{trans.__('New environment')}</h1>
+      </div>
+      {known ? (
+        <Form draft={props.draft} site={known} onSubmitted={props.onSubmitted} />
+      ) : site.error ? (
+        <Trouble title={trans.__('What this machine offers could not be read')} error={site.error} onRetry={site.reload} />
+      ) : (
+        late && <Blank text={[trans.__('Looking for Pythons and locations…')]} role="status" />
+      )}
+    </div>
+  );
+}
+
+function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOperation) => void }): JSX.Element {
+  const { trans, actions } = useHpcEnv();
+  const model = useModel();
+  const { draft, site } = props;
+  const [, redraw] = React.useReducer((n: number) => n + 1, 0);
+  const [tried, setTried] = React.useState(false);
+  const [sending, setSending] = React.useState(false);
+  const [refusal, setRefusal] = React.useState<HpcEnvError | null>(null);
+  const form = React.useRef<HTMLFormElement>(null);
+  const id = `hpcenv-${draft.key.slice(0, 8)}`;
+
+  React.useEffect(() => {
+    form.current?.querySelector<HTMLElement>('[data-first]')?.focus();
+  }, []);
+
+  // the draft outlives this component: leaving the page with input keeps it
+  const change = (fields: Partial<Draft>): void => {
+    // another request: what was sent before must not answer for it
+    Object.assign(draft, fields, { idempotency: UUID.uuid4() });
+    setRefusal(null);
+    redraw();
+  };
+  const name = checkName(draft, site, model.environments, model.operations, trans);
+  const found = problems(draft, name, site, trans);
+  const location = chosenLocation(draft, site);
+  const refused = refusal && fieldOf(refusal.code);
+  const refusedField = refused === 'packages' && draft.start === 'file' && draft.packages.length === 0 ? 'requirements' : refused;
+  const wrong = (field: Field): string | undefined =>
+    refusal && refusedField === field ? [refusal.message, ...refusal.hints].join(' ') : tried ? found[field] : undefined;
+
+  const focusField = (field: Field): void => {
+    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>(`[data-field="${field}"]`)?.focus());
+  };
+  const submit = async (): Promise<void> => {
+    if (sending) {
+      return;
+    }
+    setTried(true);
+    const first = ORDER.find(field => found[field]);
+    if (first) {
+      focusField(first);
+      return;
+    }
+    setSending(true);
+    try {
+      props.onSubmitted(await actions.submit(toRequest(draft), draft.idempotency));
+    } catch (reason) {
+      const error = asError(reason);
+      setRefusal(error);
+      actions.announcer.alert(error.message);
+      setSending(false);
+      const field = fieldOf(error.code);
+      if (field) {
+        focusField(field);
+      }
+    }
+  };
+  const button = (
+    <Button kind="accept" size="wide" aria-disabled={sending} onClick={() => void submit()}>
+      {sending ? trans.__('Sending…') : trans.__('Create')}
+    </Button>
+  );
+  const summary = location ? trans.__('in %1', location.name) : '';
+
+  return (
+    <>
+      <div
+        className="jp-HpcEnv-split"
+        onKeyDown={event => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+            event.preventDefault();
+            event.stopPropagation();
+            void submit();
+          }
+        }}
+      >
+        <form
+          ref={form}
+          aria-label={trans.__('New environment')}
+          noValidate
+          onSubmit={event => {
+            event.preventDefault();
+            void submit();
+          }}
+        >
+          <Question id={`${id}-q-start`} label={trans.__('Start from')}>
+            <Segments
+              label={trans.__('Start from')}
+              name={`${id}-start`}
+              choices={[
+                { value: 'scratch', label: trans.__('Scratch') },
+                { value: 'file', label: trans.__('A file') }
+              ]}
+              value={draft.start}
+              onChange={start => change({ start })}
+            />
+            {draft.start === 'file' && (
+              <RequirementsFile
+                id={`${id}-requirements`}
+                value={draft.requirements}
+                wrong={wrong('requirements')}
+                onChange={requirements => change({ requirements })}
+              />
+            )}
+          </Question>
+          <Question id={`${id}-q-name`} label={trans.__('Name')} htmlFor={`${id}-name`}>
+            <NameField id={`${id}-name`} value={draft.name} check={name} wrong={wrong('name')} onChange={value => change({ name: value })} />
+          </Question>
+          <Question id={`${id}-q-python`} label={trans.__('Python')} htmlFor={`${id}-python`}>
+            <PythonField
+              id={`${id}-python`}
+              value={draft.python}
+              pythons={site.pythons}
+              wrong={wrong('python')}
+              onChange={value => change({ python: value })}
+            />
+          </Question>
+          <Question id={`${id}-q-packages`} label={trans.__('Packages')} htmlFor={`${id}-packages`}>
+            <PackageField
+              id={`${id}-packages`}
+              value={draft.packages}
+              wrong={wrong('packages')}
+              onChange={packages => change({ packages })}
+            />
+          </Question>
+          {site.locations.length > 0 && (
+            <Question id={`${id}-q-location`} label={trans.__('Location')}>
+              <LocationField
+                name={`${id}-location`}
+                locations={site.locations}
+                value={location?.name ?? ''}
+                wrong={wrong('location')}
+                onChange={value => change({ location: value })}
+              />
+            </Question>
+          )}
+          <Question id={`${id}-q-variables`} label={trans.__('Variables')}>
+            <VariableRows rows={draft.variables} wrong={wrong('variables')} onChange={variables => change({ variables })} />
+          </Question>
+          <Options
+            id={`${id}-options`}
+            draft={draft}
+            title={defaultTitle(draft, site)}
+            manager={site.managers[0]}
+            wrong={wrong('options')}
+            onChange={change}
+          />
+        </form>
+        <aside className="jp-HpcEnv-aside" aria-label={trans.__('Summary')}>
+          <section className="jp-HpcEnv-plan">
+            <h2>{trans.__('What you get')}</h2>
+            <dl className="jp-HpcEnv-facts">
+              <dt>{trans.__('Name')}</dt>
+              <dd>{draft.name || '–'}</dd>
+              <dt>{trans.__('Python')}</dt>
+              <dd>{chosenPython(draft, site)?.version ?? (draft.python || '–')}</dd>
+              <dt>{trans.__('Packages')}</dt>
+              <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), trans.__('a file'))}</dd>
+              <dt>{trans.__('Location')}</dt>
+              <dd>{location?.name ?? '–'}</dd>
+            </dl>
+            <ul className="jp-HpcEnv-notes">
+              <li>
+                <Icon icon={noteIcon} />
+                {draft.kernel
+                  ? trans.__('The kernel is started once before it appears on the launcher.')
+                  : trans.__('Without a kernel: for terminals and scripts.')}
+              </li>
+            </ul>
+            {refusal && !refusedField && <Refusal error={refusal} />}
+            {button}
+            {tried && Object.keys(found).length > 0 && <Wrong id={`${id}-wrong`} text={trans.__('Something above is not right yet.')} />}
+          </section>
+          <CommandBox request={toRequest(draft)} />
+        </aside>
+      </div>
+      <div className="jp-HpcEnv-createBar">
+        <span className="jp-HpcEnv-small jp-HpcEnv-muted">
+          {draft.name ? `${draft.name} ${summary}` : trans.__('Give it a name')}
+        </span>
+        <span className="jp-HpcEnv-push">{button}</span>
+      </div>
+    </>
+  );
+}
+
+function packagesAsked(draft: Draft, none: string, file: string): string {
+  const parts = [...draft.packages];
+  if (draft.start === 'file' && draft.requirements.trim()) {
+    parts.push(file);
+  }
+  return parts.length > 0 ? parts.join(', ') : none;
+}
+
+function Refusal(props: { error: HpcEnvError }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { error } = props;
+  return (
+    <Callout kind="error" role="alert">
+      {error.offline ? (
+        trans.__('The server does not answer. Nothing was lost; try again.')
+      ) : (
+        <>
+          <b>{error.message}</b>
+          {error.hints.map(hint => (
+            <p key={hint}>{hint}</p>
+          ))}
+        </>
+      )}
+    </Callout>
+  );
+}

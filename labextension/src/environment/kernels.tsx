@@ -1,0 +1,62 @@
+/** Kernels of an environment: which of them the launcher shows. */
+import { checkIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+import { plain } from '../format';
+import type { IEnvironmentDetail } from '../tokens';
+import { Blank } from '../ui/blocks';
+import { useHpcEnv } from '../ui/context';
+import { Button, Icon } from '../ui/controls';
+
+export function Kernels(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { trans, actions } = useHpcEnv();
+  const { environment } = props;
+  const own = environment.origin === 'own';
+  if (environment.kernels.length === 0) {
+    return (
+      <Blank
+        text={[
+          own
+            ? trans.__('It was made without a kernel: for terminals and scripts.')
+            : trans.__('No kernel of ours belongs to it.')
+        ]}
+      />
+    );
+  }
+  return (
+    <div className="jp-HpcEnv-packages">
+      <ul className="jp-HpcEnv-uses jp-mod-kernels">
+        {environment.kernels.map(kernel => (
+          <li key={kernel.name}>
+            <div>
+              <b>{plain(kernel.display_name)}</b>
+              <code className="jp-HpcEnv-muted">{kernel.name}</code>
+            </div>
+            <span className="jp-HpcEnv-tag">
+              {kernel.path ? (
+                <>
+                  <Icon icon={checkIcon} kind="ok" />
+                  {trans.__('On the launcher')}
+                </>
+              ) : (
+                trans.__('Not on the launcher')
+              )}
+            </span>
+            {own ? (
+              <Button
+                size="small"
+                onClick={() => void (kernel.path ? actions.unpublish(environment, kernel) : actions.publish(environment, kernel))}
+              >
+                {kernel.path ? trans.__('Take off') : trans.__('Put on')}
+              </Button>
+            ) : (
+              <span />
+            )}
+          </li>
+        ))}
+      </ul>
+      <p className="jp-HpcEnv-hint">
+        {trans.__('Taking a kernel off the launcher leaves the environment as it is; notebooks that run on it go on.')}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,171 @@
+/** Overview: whether it works, where it can be used, and the facts. */
+import { checkIcon, notebookIcon, terminalIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+import { publishedKernel } from '../actions';
+import { moment, plain, seconds } from '../format';
+import { warnIcon } from '../icons';
+import type { IEnvironmentDetail } from '../tokens';
+import { CopyButton } from '../ui/blocks';
+import { useHpcEnv, useLoaded } from '../ui/context';
+import { Button, Icon } from '../ui/controls';
+import { stateAdvice, stateWord } from './states';
+
+export function Overview(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { environment } = props;
+  return (
+    <div className="jp-HpcEnv-split">
+      <div>
+        <Health environment={environment} />
+        <Uses environment={environment} />
+      </div>
+      <div>
+        <FactList environment={environment} />
+      </div>
+    </div>
+  );
+}
+
+function Health(props: { environment: IEnvironmentDetail }): JSX.Element | null {
+  const { trans } = useHpcEnv();
+  const { environment } = props;
+  const { preflight } = environment;
+  const word = stateWord(environment.state, trans);
+  if (!word && !preflight) {
+    return null;
+  }
+  return (
+    <section className="jp-HpcEnv-section" aria-label={trans.__('Health')}>
+      <header>
+        <h2>{trans.__('Health')}</h2>
+        {preflight && <span className="jp-HpcEnv-muted jp-HpcEnv-small">{trans.__('proven %1', moment(preflight.at))}</span>}
+      </header>
+      <ul className="jp-HpcEnv-findings">
+        {word && (
+          <li>
+            <Icon icon={warnIcon} kind="warn" />
+            <div>
+              {plain(environment.message) || word}
+              <p>{stateAdvice(environment, trans)}</p>
+            </div>
+          </li>
+        )}
+        {preflight && (
+          <li>
+            <Icon icon={checkIcon} kind="ok" />
+            <div>
+              {preflight.kind === 'kernel' ? trans.__('Kernel proven') : trans.__('Python proven')}
+              <p>
+                {preflight.kind === 'kernel'
+                  ? trans.__('Started through its own launch script in %1; sys.prefix is this environment.', seconds(preflight.seconds, trans))
+                  : trans.__('Its Python was started in %1.', seconds(preflight.seconds, trans))}
+              </p>
+            </div>
+          </li>
+        )}
+      </ul>
+    </section>
+  );
+}
+
+function Uses(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { trans, actions, model } = useHpcEnv();
+  const { environment } = props;
+  const activation = useLoaded(() => model.api.activation(environment.id), environment.id);
+  const kernel = publishedKernel(environment);
+  const running = model.kernelsRunning(environment);
+  const usable = environment.state === 'ready' || environment.state === 'newer';
+  const told = kernel
+    ? running > 0
+      ? trans.__('Kernel %1, %2 running', kernel.display_name, running)
+      : trans.__('Kernel %1', kernel.display_name)
+    : environment.origin === 'foreign'
+      ? trans.__('Found elsewhere: it has no kernel of ours')
+      : trans.__('Not on the launcher; see Kernels');
+  return (
+    <section className="jp-HpcEnv-section" aria-label={trans.__('Where you can use it')}>
+      <header>
+        <h2>{trans.__('Where you can use it')}</h2>
+      </header>
+      <ul className="jp-HpcEnv-uses">
+        <li>
+          <Icon icon={notebookIcon} />
+          <span>{trans.__('Notebook')}</span>
+          <span className="jp-HpcEnv-muted jp-HpcEnv-small">{told}</span>
+          <span />
+          {kernel && usable && actions.canOpenNotebook ? (
+            <Button size="small" onClick={() => void actions.newNotebook(environment)}>
+              {trans.__('New notebook')}
+            </Button>
+          ) : (
+            <span />
+          )}
+        </li>
+        <li>
+          <Icon icon={terminalIcon} />
+          <span>{trans.__('Terminal')}</span>
+          {activation.value ? (
+            <code className="jp-HpcEnv-muted" title={activation.value.command}>
+              {plain(activation.value.command)}
+            </code>
+          ) : (
+            <span className="jp-HpcEnv-muted jp-HpcEnv-small">{activation.error ? trans.__('Cannot be activated') : ''}</span>
+          )}
+          {activation.value ? <CopyButton text={activation.value.command} label={trans.__('Copy activation')} /> : <span />}
+          {activation.value && usable && actions.canOpenTerminal ? (
+            <Button size="small" onClick={() => void actions.openTerminal(environment)}>
+              {trans.__('Open terminal')}
+            </Button>
+          ) : (
+            <span />
+          )}
+        </li>
+      </ul>
+    </section>
+  );
+}
+
+function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { environment } = props;
+  const tools = Object.entries(environment.tools).map(([name, version]) => `${name} ${version}`);
+  const variables = Object.entries(environment.variables).map(([name, value]) => `${name}=${value}`);
+  const platform = environment.platform;
+  const facts: [string, React.ReactNode][] = [
+    [trans.__('Python'), environment.python],
+    [trans.__('Made from'), environment.python_path && <code>{plain(environment.python_path)}</code>],
+    [trans.__('Manager'), [environment.manager, environment.installer && trans.__('filled by %1', environment.installer)].filter(Boolean).join(', ')],
+    [trans.__('Made with'), tools.join(', ')],
+    [trans.__('Asked for'), environment.packages.map(plain).join(', ')],
+    [trans.__('Variables'), variables.length > 0 && <code>{plain(variables.join(' '))}</code>],
+    [trans.__('Site packages'), environment.system_site_packages && trans.__('sees those of its Python')],
+    [trans.__('Prefix'), <code key="prefix">{plain(environment.prefix)}</code>],
+    [trans.__('Owner'), environment.origin === 'shared' && environment.owner],
+    [trans.__('Created'), moment(environment.created)],
+    [trans.__('Changed'), environment.changed !== environment.created && moment(environment.changed)],
+    [trans.__('Processor'), platform && [platform.arch, platform.cluster].filter(Boolean).join(', ')]
+  ];
+  return (
+    <section className="jp-HpcEnv-section" aria-label={trans.__('Facts')}>
+      <header>
+        <h2>{trans.__('Facts')}</h2>
+      </header>
+      <dl className="jp-HpcEnv-facts">
+        {facts
+          .filter(([, value]) => value)
+          .map(([name, value]) => (
+            <React.Fragment key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </React.Fragment>
+          ))}
+      </dl>
+      {environment.origin !== 'own' && (
+        <p className="jp-HpcEnv-hint">
+          {environment.origin === 'shared'
+            ? trans.__('Shared by %1. You can use it, not change it.', environment.owner)
+            : trans.__('Found on this machine. You can look at it, not change it.')}
+        </p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,181 @@
+/** The page of an environment: how it is, where it can be used, what is in it. */
+import { ellipsesIcon } from '@jupyterlab/ui-components';
+import { CommandRegistry } from '@lumino/commands';
+import { Menu } from '@lumino/widgets';
+import React from 'react';
+import { canDelete, publishedKernel } from '../actions';
+import { layersIcon } from '../icons';
+import { asError } from '../request';
+import type { ICreateRequest, IEnvironmentDetail, IPackage } from '../tokens';
+import { Blank, Tabs, Trouble } from '../ui/blocks';
+import { ILoaded, useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
+import { Button, IconButton } from '../ui/controls';
+import { PageHead } from '../ui/head';
+import { Activate } from './activate';
+import { Kernels } from './kernels';
+import { Overview } from './overview';
+import { Packages } from './packages';
+import { placeWord } from './states';
+
+type Tab = 'overview' | 'packages' | 'kernels' | 'activate';
+
+export interface IEnvironmentPageProps {
+  id: string;
+  arrived: boolean;
+  onClose: () => void;
+}
+
+export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
+  const { trans } = useHpcEnv();
+  const model = useModel();
+  const { id } = props;
+  const row = model.environment(id);
+  // a change of the row means that the rest may have changed as well
+  const detail = useLoaded(() => model.api.environment(id), `${id} ${JSON.stringify(row)}`);
+  const late = useDelay(200);
+  const shown = React.useRef<IEnvironmentDetail | null>(null);
+  shown.current = detail.value ?? (detail.error ? null : shown.current);
+  if (detail.error && asError(detail.error).status === 404) {
+    return <Gone id={id} onClose={props.onClose} />;
+  }
+  if (detail.error && !shown.current) {
+    return (
+      <div className="jp-HpcEnv jp-HpcEnv-page">
+        <Trouble level={1} title={trans.__('The environment could not be read')} error={detail.error} onRetry={detail.reload} />
+      </div>
+    );
+  }
+  if (!shown.current) {
+    return (
+      <div className="jp-HpcEnv jp-HpcEnv-page" aria-busy="true">
+        {late && <Blank level={1} title={trans.__('Reading…')} text={[]} role="status" />}
+      </div>
+    );
+  }
+  return <Shown environment={shown.current} arrived={props.arrived} />;
+}
+
+function Shown(props: { environment: IEnvironmentDetail; arrived: boolean }): JSX.Element {
+  const { trans, actions, model } = useHpcEnv();
+  const { environment } = props;
+  const [tab, setTab] = React.useState<Tab>('overview');
+  const packages: ILoaded<IPackage[]> = useLoaded(() => model.api.packages(environment.id), `${environment.id} ${environment.revision}`);
+  const id = `hpcenv-${environment.id}`;
+  const running = model.kernelsRunning(environment);
+  const usable = environment.state === 'ready' || environment.state === 'newer';
+  const facts = [
+    trans.__('Python %1', environment.python),
+    environment.manager,
+    placeWord(environment, trans),
+    running > 0 ? trans._n('%1 kernel running', '%1 kernels running', running) : ''
+  ];
+  return (
+    <div className="jp-HpcEnv jp-HpcEnv-page">
+      <PageHead
+        name={environment.name}
+        text={facts.filter(Boolean).join(' · ')}
+        arrived={props.arrived}
+        actions={
+          <>
+            {usable && publishedKernel(environment) && actions.canOpenNotebook && (
+              <Button kind="accept" onClick={() => void actions.newNotebook(environment)}>
+                {trans.__('New notebook')}
+              </Button>
+            )}
+            {usable && actions.canOpenTerminal && (
+              <Button onClick={() => void actions.openTerminal(environment)}>{trans.__('Open terminal')}</Button>
+            )}
+            <More environment={environment} />
+          </>
+        }
+      />
+      <Tabs<Tab>
+        id={id}
+        label={environment.name}
+        tabs={[
+          { value: 'overview', label: trans.__('Overview') },
+          { value: 'packages', label: trans.__('Packages'), count: packages.value?.length },
+          { value: 'kernels', label: trans.__('Kernels'), count: environment.kernels.length },
+          { value: 'activate', label: trans.__('Activate') }
+        ]}
+        value={tab}
+        onChange={setTab}
+      />
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${tab}`} tabIndex={-1}>
+        {tab === 'overview' && <Overview environment={environment} />}
+        {tab === 'packages' && <Packages packages={packages} asked={environment.packages} />}
+        {tab === 'kernels' && <Kernels environment={environment} />}
+        {tab === 'activate' && <Activate environment={environment} />}
+      </div>
+    </div>
+  );
+}
+
+/** What is done rarely: kept out of the way, in one menu. */
+function More(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { trans, actions } = useHpcEnv();
+  const { environment } = props;
+  const open = (event: React.MouseEvent): void => {
+    // a registry of its own: nothing here can be called by a notebook
+    const commands = new CommandRegistry();
+    const menu = new Menu({ commands });
+    const add = (name: string, label: string, execute: () => void): void => {
+      commands.addCommand(name, { label, execute });
+      menu.addItem({ command: name });
+    };
+    add('copy', trans.__('Copy activation'), () => void actions.copyActivation(environment));
+    add('again', trans.__('New environment like this…'), () => actions.pages?.create(likeThis(environment)));
+    if (canDelete(environment)) {
+      menu.addItem({ type: 'separator' });
+      add('delete', trans.__('Delete'), () => void actions.remove([environment]));
+    }
+    const place = event.currentTarget.getBoundingClientRect();
+    menu.aboutToClose.connect(() => window.setTimeout(() => menu.dispose(), 500));
+    menu.open(place.left, place.bottom);
+  };
+  const label = canDelete(environment)
+    ? trans.__('More: copy activation, new environment like this, delete')
+    : trans.__('More: copy activation, new environment like this');
+  return <IconButton icon={ellipsesIcon} label={label} aria-haspopup="menu" onClick={open} />;
+}
+
+function likeThis(environment: IEnvironmentDetail): Partial<ICreateRequest> {
+  return {
+    python: environment.python_path || environment.python,
+    packages: environment.packages,
+    location: environment.location === 'elsewhere' ? '' : environment.location,
+    variables: environment.variables,
+    system_site_packages: environment.system_site_packages
+  };
+}
+
+/** In place of an environment that is not there: deleted here or elsewhere, and perhaps still in the trash. */
+function Gone(props: { id: string; onClose: () => void }): JSX.Element {
+  const { trans, actions, model } = useHpcEnv();
+  const trash = useLoaded(() => model.api.trash(), props.id);
+  const item = trash.value?.find(other => other.id === props.id);
+  return (
+    <div className="jp-HpcEnv jp-HpcEnv-page" aria-busy={!trash.value && !trash.error}>
+      <Blank
+        level={1}
+        icon={layersIcon}
+        title={item ? trans.__('%1 was deleted', item.name) : trans.__('This environment is gone')}
+        text={[
+          item
+            ? trans.__('It is in the trash and can be put back where it was.')
+            : trans.__('It was deleted or moved, and is not in the trash.')
+        ]}
+        actions={
+          <>
+            {item && (
+              <Button kind="accept" onClick={() => void actions.restore([item])}>
+                {trans.__('Restore')}
+              </Button>
+            )}
+            <Button onClick={props.onClose}>{trans.__('Close this page')}</Button>
+          </>
+        }
+      />
+    </div>
+  );
+}

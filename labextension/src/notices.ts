@@ -1,0 +1,62 @@
+/** One notification for each operation, when it ends; and words for ears while it goes on. */
+import { Notification } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Actions, publishedKernel } from './actions';
+import { seconds } from './format';
+import type { EnvironmentsModel } from './model';
+import type { IOperation } from './tokens';
+
+/** How long an operation took, by the server's clock; null while it is not known. */
+export function duration(operation: IOperation): number | null {
+  const taken = (Date.parse(operation.finished) - Date.parse(operation.started || operation.submitted)) / 1000;
+  return Number.isFinite(taken) && taken >= 0 ? taken : null;
+}
+
+export function connectNotices(model: EnvironmentsModel, actions: Actions, trans: TranslationBundle): void {
+  const told = new Set<string>();
+  model.finished.connect((_, operation) => {
+    if (!told.has(operation.id)) {
+      told.add(operation.id);
+      tell(operation, model, actions, trans);
+    }
+  });
+  model.stepped.connect((_, operation) => {
+    const step = operation.steps[operation.step - 1];
+    if (step) {
+      const { name } = operation.environment;
+      actions.announcer.say(trans.__('%1: step %2 of %3, %4.', name, operation.step, operation.steps.length, step.title));
+    }
+  });
+}
+
+function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions, trans: TranslationBundle): void {
+  const { id, name } = operation.environment;
+  const show = (label: string): Notification.IAction => ({
+    label,
+    callback: () => actions.pages?.open({ operation: operation.id, environment: id })
+  });
+  if (operation.state === 'succeeded') {
+    const taken = duration(operation);
+    const text = taken === null ? trans.__('%1 is ready.', name) : trans.__('%1 is ready. Built in %2.', name, seconds(taken, trans));
+    const environment = model.environment(id);
+    const buttons = [show(trans.__('Show'))];
+    if (environment && publishedKernel(environment) && actions.canOpenNotebook) {
+      buttons.push({ label: trans.__('New notebook'), displayType: 'accent', callback: () => void actions.newNotebook(environment) });
+    }
+    Notification.success(text, { autoClose: 10_000, actions: buttons });
+    actions.announcer.say(text);
+  } else if (operation.state === 'cancelled') {
+    const text = trans.__('Cancelled %1. Nothing was left behind.', name);
+    Notification.info(text, {
+      autoClose: 8_000,
+      actions: [{ label: trans.__('Create again'), callback: () => actions.pages?.create(operation.request) }]
+    });
+    actions.announcer.say(text);
+  } else {
+    const why = operation.error?.message ?? '';
+    const text =
+      operation.state === 'interrupted' ? trans.__('%1 was interrupted. %2', name, why) : trans.__('%1 failed. %2', name, why);
+    Notification.error(text.trim(), { autoClose: false, actions: [show(trans.__('Show why'))] });
+    actions.announcer.alert(text.trim());
+  }
+}

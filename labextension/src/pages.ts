@@ -1,0 +1,85 @@
+/** The pages in the main area: one for each environment or its operation, and one for a new environment. */
+import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
+import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { Draft, newDraft } from './create/draft';
+import { IPlace, PageContent } from './page';
+import { CommandIDs, ICreateRequest } from './tokens';
+import type { IContext } from './ui/context';
+
+export interface IPages {
+  /** Show what is at a place; a page that is open already is activated, never a second one. */
+  open(place: IPlace): void;
+  /** Show the page for a new environment, filled in where *start* says something. */
+  create(start?: Partial<ICreateRequest>, from?: Draft['start']): void;
+}
+
+type Page = MainAreaWidget<PageContent>;
+
+export class Pages implements IPages {
+  readonly tracker = new WidgetTracker<Page>({ namespace: 'hpcenv-page' });
+
+  constructor(
+    private shell: JupyterFrontEnd.IShell,
+    private context: IContext
+  ) {}
+
+  /** Let pages come back at their places after a reload, in the middle of a build too. */
+  restore(restorer: ILayoutRestorer): void {
+    void restorer.restore(this.tracker, {
+      command: CommandIDs.open,
+      args: page => ({ ...page.content.place }),
+      name: page => page.content.key
+    });
+  }
+
+  open(place: IPlace): void {
+    const same = this.tracker.find(page => samePlace(page.content.place, place));
+    if (same) {
+      this.shell.activateById(same.id);
+    } else {
+      this.add(new PageContent(this.context, place));
+    }
+  }
+
+  create(start?: Partial<ICreateRequest>, from?: Draft['start']): void {
+    const open = this.tracker.find(page => page.content.isForm);
+    if (!open) {
+      this.add(new PageContent(this.context, {}, newDraft(start ?? this._draft, from)));
+      return;
+    }
+    this.shell.activateById(open.id);
+    if (start) {
+      open.content.fill(newDraft(start, from));
+    } else {
+      open.content.focusName();
+    }
+  }
+
+  private add(content: PageContent): void {
+    const page: Page = new MainAreaWidget({ content });
+    page.id = `hpcenv-page-${++this._count}`;
+    page.toolbar.hide();
+    page.title.closable = true;
+    content.name(page.title);
+    content.moved.connect(() => {
+      content.name(page.title);
+      void this.tracker.save(page);
+    });
+    content.left.connect(() => page.dispose());
+    page.disposed.connect(() => {
+      // leaving the form with input in it keeps the input for the session
+      this._draft = content.isForm ? content.unsent : this._draft;
+    });
+    void this.tracker.add(page);
+    this.shell.add(page, 'main', { type: 'Environment' });
+    this.shell.activateById(page.id);
+  }
+
+  private _count = 0;
+  private _draft: Partial<ICreateRequest> | undefined;
+}
+
+/** The same environment, or the operation that makes it. */
+export function samePlace(a: IPlace, b: IPlace): boolean {
+  return Boolean((a.environment && a.environment === b.environment) || (a.operation && a.operation === b.operation));
+}
