@@ -1,0 +1,43 @@
+"""The verbs about what the site offers: pythons, locations."""
+
+from __future__ import annotations
+
+import click
+
+from .output import size, table
+from .session import Session, with_session
+
+
+@click.command()
+@with_session
+def pythons(session: Session) -> None:
+    """List Pythons to build on, best first."""
+    found = session.admission.facts()["pythons"]
+    if not found:
+        session.output.say("No Python was found.")
+    head = ("VERSION", "PATH", "WHAT", "")
+    cells = [(each["version"], each["path"], each["label"], "default" if each["default"] else "") for each in found]
+    session.output.result(found, table(head, cells) if found else [])
+
+
+@click.command()
+@with_session
+def locations(session: Session) -> None:
+    """List places for environments."""
+    found = session.admission.facts()["locations"]
+    head = ("NAME", "STATE", "FREE", "ROOT", "WHAT", "")
+    cells = [
+        (
+            each["name"],
+            each["state"],
+            "" if each["free_bytes"] is None else size(each["free_bytes"]),
+            each["root"],
+            each["message"] or each["description"],
+            "default" if each["default"] else "",
+        )
+        for each in found
+    ]
+    session.output.result(found, table(head, cells) if found else [])
+
+
+COMMANDS = (pythons, locations)
