@@ -63,11 +63,12 @@ export function addCommands(options: ICommandOptions): void {
   });
   commands.addCommand(CommandIDs.open, {
     label: trans.__('Show an environment or an operation'),
-    describedBy: { args: { type: 'object', properties: { environment: STRING, operation: STRING } } },
+    describedBy: { args: { type: 'object', properties: { environment: STRING, operation: STRING, page: STRING } } },
     execute: args => {
       const place = { environment: id(args.environment), operation: id(args.operation) };
-      if (place.environment || place.operation) {
-        pages.open(place);
+      const page = id(args.page);
+      if (place.environment || place.operation || page) {
+        pages.open(place, page);
       } else {
         pages.create();
       }

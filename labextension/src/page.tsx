@@ -1,5 +1,6 @@
 /** One page of the main area: a form becomes the build that it started, and the build becomes the environment. */
 import { addIcon } from '@jupyterlab/ui-components';
+import { UUID } from '@lumino/coreutils';
 import { ISignal, Signal } from '@lumino/signaling';
 import type { Title, Widget } from '@lumino/widgets';
 import React from 'react';
@@ -32,7 +33,13 @@ export function operationAt(place: IPlace, model: EnvironmentsModel): IOperation
 }
 
 export class PageContent extends HpcEnvWidget {
-  constructor(context: IContext, place: IPlace, draft: Draft = newDraft()) {
+  constructor(
+    context: IContext,
+    place: IPlace,
+    draft: Draft = newDraft(),
+    /** Under this name the layout remembers the page; it stays while what the page shows changes. */
+    readonly key: string = UUID.uuid4()
+  ) {
     super(context, () => <Page page={this} />);
     this._place = place;
     this.draft = draft;
@@ -48,11 +55,6 @@ export class PageContent extends HpcEnvWidget {
 
   get isForm(): boolean {
     return !this._place.environment && !this._place.operation;
-  }
-
-  /** Under this name the layout remembers the page. */
-  get key(): string {
-    return this._place.environment ?? this._place.operation ?? 'new';
   }
 
   /** Emitted when the page shows something else, or that has another name. */

@@ -7,8 +7,8 @@ import { CommandIDs, ICreateRequest } from './tokens';
 import type { IContext } from './ui/context';
 
 export interface IPages {
-  /** Show what is at a place; a page that is open already is activated, never a second one. */
-  open(place: IPlace): void;
+  /** Show what is at a place, or the form if that is nowhere; a page that is open already is activated, never a second one. */
+  open(place: IPlace, key?: string): void;
   /** Show the page for a new environment, filled in where *start* says something. */
   create(start?: Partial<ICreateRequest>, from?: Draft['start']): void;
 }
@@ -27,17 +27,17 @@ export class Pages implements IPages {
   restore(restorer: ILayoutRestorer): void {
     void restorer.restore(this.tracker, {
       command: CommandIDs.open,
-      args: page => ({ ...page.content.place }),
+      args: page => ({ ...page.content.place, page: page.content.key }),
       name: page => page.content.key
     });
   }
 
-  open(place: IPlace): void {
+  open(place: IPlace, key?: string): void {
     const same = this.tracker.find(page => samePlace(page.content.place, place));
     if (same) {
       this.shell.activateById(same.id);
     } else {
-      this.add(new PageContent(this.context, place));
+      this.add(new PageContent(this.context, place, undefined, key));
     }
   }
 

@@ -40,6 +40,6 @@ describe('commands', () => {
     await commands.execute('hpcenv:open', { environment: '../../api/shutdown' });
     expect(pages.open).not.toHaveBeenCalled();
     await commands.execute('hpcenv:open', { operation: '20261121-080000-0000000a' });
-    expect(pages.open).toHaveBeenCalledWith({ environment: undefined, operation: '20261121-080000-0000000a' });
+    expect(pages.open).toHaveBeenCalledWith({ environment: undefined, operation: '20261121-080000-0000000a' }, undefined);
   });
 });

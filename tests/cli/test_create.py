@@ -76,7 +76,7 @@ def test_a_failed_build_ends_with_its_own_code_and_names_its_log(cli: Any, slow:
 
 
 def test_a_build_that_fails_late_keeps_its_code(cli: Any) -> None:
-    error = cli.error_of("create", "wrong", "no-package-has-this-name-hpcenv", "--no-kernel")
+    error = cli.error_of("create", "wrong", "iniconfig==0.0.999", "--no-kernel")
     (operation,) = cli.data_of("operations")
     assert error["code"] == operation["error"]["code"] == "package_not_found"
     assert error["message"] == operation["error"]["message"]

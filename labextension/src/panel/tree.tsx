@@ -108,6 +108,13 @@ export const Tree = React.forwardRef<HTMLDivElement, ITreeProps>(function Tree(p
       aria-multiselectable="true"
       ref={tree}
       onKeyDown={onKeyDown}
+      onFocus={event => {
+        // the keys act on the line that has the focus, however it came there
+        const line = (event.target as HTMLElement).closest<HTMLElement>('[data-line]')?.dataset.line;
+        if (line && line !== cursor.at) {
+          props.onCursor({ ...cursor, at: line });
+        }
+      }}
     >
       {groups.map((group, at) => (
         <React.Fragment key={group.id}>
