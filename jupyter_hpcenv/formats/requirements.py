@@ -22,6 +22,7 @@ MOST_LINES = 5_000
 
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _SCHEMES = ("https", "http", "ssh", "file")
+_SECRET_QUERY = re.compile(r"(?:^|&)(?:[\w-]*token|password|pass|api_?key|secret|sig(?:nature)?)=", re.IGNORECASE)
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:[ =]+)(.+)")
 
 
@@ -42,7 +43,7 @@ def parse_requirement(text: str, rules: Rules) -> str:
     shown = _shown(line)
     if not line:
         raise InvalidRequirement("A requirement is empty.", hints=["Leave it out."])
-    if len(line) > LONGEST_LINE or any(ord(c) < 32 or ord(c) == 127 for c in line):
+    if len(line) > LONGEST_LINE or not line.isprintable():  # U+2028 would end the line for pip
         raise InvalidRequirement(
             f"The requirement {shown} is too long, or has control characters in it.", hints=["Write it on one line."]
         )
@@ -68,19 +69,34 @@ def parse_requirement(text: str, rules: Rules) -> str:
     except Unparsable as error:
         raise InvalidRequirement(
             f"“{shown}” is not a requirement: {str(error).splitlines()[0]}.",
-            hints=["Write it like numpy, numpy>=2,<3 or dask[distributed]."],
+            hints=[_advice(line)],
         ) from error
     if requirement.url is not None:
         _check_url(requirement.url, shown, rules)
     canonical = str(requirement)
-    if canonical.startswith("-"):
-        raise InvalidRequirement(f"“{shown}” is not a requirement.", hints=["Name a package."])
+    # In a requirements file pip takes a word with a leading hyphen for an option, even inside of quotes, and joins
+    # a line that ends in a backslash with the next one.
+    if re.search(r"(^|\s)[-#]|\\", canonical):
+        raise InvalidRequirement(
+            f"“{shown}” holds what an installer would take for an option or a comment.",
+            hints=["Write it like numpy, numpy>=2,<3 or dask[distributed]."],
+        )
     return canonical
+
+
+def _advice(line: str) -> str:
+    """Return the hint for a line that is no requirement, by what it looks like."""
+    if "://" in line:
+        return "Write NAME @ URL, with the name of the package in front."
+    if "/" in line or line.endswith((".whl", ".tar.gz", ".zip")):
+        return "Write NAME @ file:///ABSOLUTE/PATH for a wheel, or “-e /ABSOLUTE/PATH” for a project folder."
+    return "Write it like numpy, numpy>=2,<3 or dask[distributed]."
 
 
 def _shown(line: str) -> str:
     """Return a line for a message: short, and without what stands between ``//`` and ``@`` in a URL."""
     bare = re.sub(r"//[^/@\s]*@", "//…@", line)
+    bare = re.sub(r"([?&][\w-]+=)[^&\s#]+", r"\1…", bare)
     return bare if len(bare) <= 120 else bare[:117] + "…"
 
 
@@ -104,6 +120,11 @@ def _check_url(url: str, shown: str, rules: Rules) -> None:
     if secret:
         raise InvalidRequirement(
             f"{shown} has a user name or a password in its URL, which would end up in logs and records.",
+            hints=["Leave it out, and give credentials through netrc or a keyring."],
+        )
+    if _SECRET_QUERY.search(parts.query):
+        raise InvalidRequirement(
+            f"{shown} has a token in its URL, which would end up in logs and records.",
             hints=["Leave it out, and give credentials through netrc or a keyring."],
         )
     if parts.scheme.partition("+")[2 if vcs else 0] not in _SCHEMES:
@@ -130,7 +151,12 @@ def _editable(given: str, rules: Rules) -> str:
     try:
         owner = real.stat().st_uid
     except OSError as error:
-        raise InvalidRequirement(f"{real} can not be read: {(error.strerror or '').lower()}.") from error
+        raise InvalidRequirement(
+            f"{real} can not be read: {(error.strerror or '').lower()}.",
+            hints=["See whether the folder exists and belongs to you."],
+        ) from error
+    if not str(real).isprintable():
+        raise InvalidRequirement("The path of the project has control characters in it.", hints=["Rename the folder."])
     if not (real / "pyproject.toml").is_file() and not (real / "setup.py").is_file():
         raise InvalidRequirement(
             f"{real} holds no Python project.", hints=["Give the folder that has pyproject.toml or setup.py in it."]

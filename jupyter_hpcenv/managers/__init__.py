@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
+from traitlets import TraitError
 from traitlets.config import Config
 
 from ..names import LOCATION_PATTERN
@@ -18,17 +19,34 @@ _log = logging.getLogger(__name__)
 
 
 def load_managers(config: Config, site: Site) -> dict[str, Manager]:
-    """Return the installed managers by name; one that can not be loaded is reported and left out."""
+    """Return the installed managers by name; one that can not be loaded is reported in the log and left out.
+
+    Of two with one name ours is taken: another package must not take its place unnoticed.
+    """
     found: dict[str, Manager] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, not _is_ours(entry))):
         if not re.fullmatch(LOCATION_PATTERN, entry.name):
             _log.warning("The environment manager %r has a name that can not be used.", entry.name)
             continue
+        if entry.name in found:
+            _log.warning("There are two environment managers %s; %s is left out.", entry.name, entry.value)
+            continue
         try:
             manager = entry.load()(config=config, site=site)
-        except Exception as error:  # noqa: BLE001  whatever somebody else's package raises hides no other
-            _log.warning("The environment manager %r can not be loaded: %s", entry.name, error)
+        except TraitError:
+            if _is_ours(entry):
+                raise  # a mistake in the configuration, to be told to who made it
+            _log.warning("The environment manager %s is configured wrongly.", entry.name, exc_info=True)
             continue
-        if isinstance(manager, Manager):
-            found[entry.name] = manager
+        except Exception as error:  # noqa: BLE001  whatever somebody else's package raises hides no other
+            _log.warning("The environment manager %s can not be loaded: %s", entry.name, error)
+            continue
+        if not isinstance(manager, Manager):
+            _log.warning("The environment manager %s is no Manager of jupyter_hpcenv.", entry.name)
+            continue
+        found[entry.name] = manager
     return found
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.value.partition(":")[0].startswith(f"{__name__}.")

@@ -1,85 +1,131 @@
-"""Ask the package index, within three seconds, whether it answers and knows the packages asked for."""
+"""Ask the package index, within three seconds, whether it answers and knows the packages asked for.
+
+Called at submit. Only what the configuration names is asked, nothing is followed to another host, and
+credentials in a URL are not sent: an index that then answers 401 has answered.
+"""
 
 from __future__ import annotations
 
-import re
+import http.client
+import queue
+import ssl
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from urllib.parse import urljoin
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-from distlib.index import DEFAULT_INDEX
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from ..errors import IndexUnreachable, PackageNotFound
 
-#: The public index, as the packaging tools themselves name it.
-DEFAULT = urljoin(DEFAULT_INDEX, "/simple")
 PATIENCE = 3.0  # seconds for all questions together
+MOST_NAMES = 20
+
+#: Answers of a proxy or gateway that speaks for an index which it can not reach itself.
+_GATEWAY = frozenset({407, 502, 503, 504})
+
+
+def default() -> str:
+    """Return the public index, as the packaging tools themselves name it; empty if that is not known."""
+    try:
+        from distlib.index import DEFAULT_INDEX
+    except ImportError:
+        return ""
+    parts = urlsplit(str(DEFAULT_INDEX))
+    return urlunsplit((parts.scheme, parts.netloc, "/simple/", "", ""))
 
 
 def plain_names(requirements: Sequence[str]) -> list[str]:
-    """Return the normalised names of requirements that come from the index."""
+    """Return the normalised names of the requirements that are sure to come from the index."""
     names = []
     for line in requirements:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
-            continue
-        if requirement.url is None and (requirement.marker is None):
-            names.append(re.sub(r"[-_.]+", "-", requirement.name).lower())
+            continue  # an editable folder
+        if requirement.url is None and requirement.marker is None:
+            names.append(str(canonicalize_name(requirement.name)))
     return list(dict.fromkeys(names))
 
 
-def probe(index: str, requirements: Sequence[str]) -> None:
+def probe(index: str, requirements: Sequence[str], patience: float = PATIENCE) -> None:
     """Raise `IndexUnreachable` if nothing answers at *index*, `PackageNotFound` for a name that it does not have.
 
-    Any answer counts as reachable; only a clear 404 for a name counts as unknown. What is slow passes.
+    Only a 404 says that a name is unknown; who does not answer in time, or answers oddly, passes.
     """
     if not index.startswith(("https://", "http://")):
         return
-    names = plain_names(requirements)[:20] or ["pip"]
-    with _Asking(len(names)) as pool:
-        asked = {name: pool.submit(_status, f"{index.rstrip('/')}/{name}/") for name in names}
-        wait(asked.values(), PATIENCE + 0.5)
-        answers = {name: future.result() for name, future in asked.items() if future.done()}
-    problems = [answer for answer in answers.values() if isinstance(answer, str)]
-    if len(problems) == len(names):
+    address = without_credentials(index)
+    names = plain_names(requirements)[:MOST_NAMES]
+    answers = _ask({name: f"{address.rstrip('/')}/{name}/" for name in names or ["pip"]}, patience)
+    problems = [str(answer) for answer in answers.values() if not isinstance(answer, int)]
+    if not any(isinstance(answer, int) for answer in answers.values()):
+        why = problems[0] if problems else f"no answer within {patience:g} s"
         raise IndexUnreachable(
-            f"The package index {_without_secret(index)} does not answer from here: {problems[0]}.",
+            f"The package index {address} can not be reached from here: {why}.",
             hints=[
                 "See whether this machine reaches the internet; compute nodes often do not, login nodes do.",
                 "If the site has a proxy or a mirror, set https_proxy or have staff set c.VenvManager.index_url.",
             ],
         )
-    for name, answer in answers.items():
-        if answer == 404 and name in plain_names(requirements):
-            raise PackageNotFound(
-                f"The package index has no package {name!r}.",
-                hints=["See how it is spelled there; the name to import is not always the name to install."],
-            )
+    unknown = [name for name in names if answers.get(name) == 404]
+    if unknown:
+        raise PackageNotFound(
+            f"The package index has no package {', '.join(f'“{name}”' for name in unknown)}.",
+            hints=["See how it is spelled there; the name to import is not always the name to install."],
+        )
 
 
-class _Asking(ThreadPoolExecutor):
-    """A pool that does not wait for those who do not answer."""
+def without_credentials(url: str) -> str:
+    """Return a URL without user name and password, for requests, messages and logs."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
-    def __exit__(self, *exc: object) -> None:
-        self.shutdown(wait=False, cancel_futures=True)
+
+def _ask(urls: dict[str, str], patience: float) -> dict[str, int | str]:
+    """Return the answers that came in time. Threads are daemons: nobody waits for a name server that hangs."""
+    until = time.monotonic() + patience
+    answers: queue.SimpleQueue[tuple[str, int | str]] = queue.SimpleQueue()
+    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+
+    def ask(name: str, url: str) -> None:
+        answers.put((name, _status(opener, url, patience)))
+
+    for name, url in urls.items():
+        threading.Thread(target=ask, args=(name, url), daemon=True).start()
+    found: dict[str, int | str] = {}
+    while len(found) < len(urls) and (left := until - time.monotonic()) > 0:
+        try:
+            name, answer = answers.get(timeout=left)
+        except queue.Empty:
+            break
+        found[name] = answer
+    return found
 
 
-def _status(url: str) -> int | str:
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect: that an index answers is all we want to know."""
+
+    def redirect_request(self, *arguments: Any, **more: Any) -> None:
+        return None
+
+
+def _status(opener: urllib.request.OpenerDirector, url: str, patience: float) -> int | str:
     """Return the HTTP status of *url*, or a text that says why there is none."""
-    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "jupyter_hpcenv"})  # noqa: S310  probe() lets http and https through alone
+    # probe() lets only http and https through
+    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "jupyter_hpcenv"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        with opener.open(request, timeout=patience) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
-    except (OSError, ValueError) as error:
+        error.close()
+        return f"status {error.code}" if error.code in _GATEWAY else error.code
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        return str(reason) or type(error).__name__
-
-
-def _without_secret(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", url)
+        if isinstance(reason, ssl.SSLError):
+            return 495  # it answers, with a certificate that the installer may know and we do not
+        return str(getattr(reason, "strerror", None) or reason or type(error).__name__).lower()

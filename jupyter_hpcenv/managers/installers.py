@@ -1,175 +1,157 @@
-"""What uv and pip print, read: progress for people, and the errors that their failures mean."""
+"""Install packages into a prefix with uv or pip, from a private file that we wrote ourselves.
+
+Nothing that a person typed stands in an argument list: it would be an option there, and everybody who
+can list processes could read it. What would lead an installer out of the prefix is taken from its
+environment; everything else that a user or a site set for it counts.
+"""
 
 from __future__ import annotations
 
-import re
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from ..errors import (
-    BuildFailed,
-    DiskFull,
-    HpcenvError,
-    IndexUnreachable,
-    PackageNotFound,
-    RequirementsConflict,
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from ..errors import BuildFailed
+from ..files import write_atomic
+from ..models import Reporter
+from ..process import Completed, run
+from . import pipconf
+from .contract import Choice
+from .failures import failure
+from .output import Watch, clean
+from .prefixes import find_uv
+
+#: Variables of uv that would choose another place or Python than the prefix, or compile what the proof compiles.
+_UV_DROPPED = frozenset(
+    {
+        *("UV_SYSTEM_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON"),
+        *("UV_NO_MANAGED_PYTHON", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"),
+        *("UV_COMPILE_BYTECODE", "UV_QUIET", "UV_VERBOSE"),
+    }
 )
-from ..models import LineKind, Progress, Reporter
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_SECRET = re.compile(r"(//)[^/@\s]+@")
-_SIZE = re.compile(r"\(([\d.]+)\s*([kKMG]i?)?B\)")
-_UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 
 
-def clean(line: str) -> str:
-    """Return a line without colours and credentials."""
-    return _SECRET.sub(r"\1…@", _ANSI.sub("", line)).rstrip()
+def build_environment(inherited: Mapping[str, str], choice: Choice, prefix: Path) -> dict[str, str]:
+    """Return the variables for the programs that build *prefix*."""
+    dropped = pipconf.DROPPED | _UV_DROPPED | {"PYTHONDONTWRITEBYTECODE"}
+    env = {name: value for name, value in inherited.items() if name not in dropped}
+    # a variable beats pip's files; pip refuses --user inside of an environment
+    env.update(NO_COLOR="1", PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    env.update(PIP_NO_INPUT="1", PYTHONUNBUFFERED="1", VIRTUAL_ENV=str(prefix))
+    env["PYTHONNOUSERSITE"] = "1"  # as in the kernel: what lies in ~/.local does not count as installed
+    if pipconf.setting("retries", env) == "0":
+        env["PIP_RETRIES"] = "1"  # without one pip says “no such package” where nothing answers, and no more
+    url = choice.options.get("index_url")
+    if isinstance(url, str) and url:
+        env.update(PIP_INDEX_URL=url, UV_DEFAULT_INDEX=url)
+        env.pop("UV_INDEX_URL", None)
+    if choice.installer == "uv":
+        env["UV_PYTHON_DOWNLOADS"] = "never"
+        if not _cache_is_near(env, prefix):
+            env.setdefault("UV_LINK_MODE", "copy")  # else uv warns that it can not link
+    return env
 
 
-def size_in(line: str) -> int:
-    """Return the bytes that a line such as ``Downloading x (1.2 MiB)`` names, or 0."""
-    match = _SIZE.search(line)
-    return int(float(match[1]) * _UNITS[match[2] or ""]) if match else 0
+def _cache_is_near(env: Mapping[str, str], prefix: Path) -> bool:
+    """Tell whether uv's cache lies on the filesystem of *prefix*, so that it can link files instead of copying."""
+    home = Path(env.get("HOME") or Path.home())
+    cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "uv")
+    try:
+        while not cache.exists():
+            cache = cache.parent
+        return cache.stat().st_dev == prefix.parent.stat().st_dev
+    except OSError:
+        return False
 
 
-class Watch:
-    """Follow an installer's output and tell the reporter which step runs and how far it is."""
-
-    def __init__(self, report: Reporter, installer: str) -> None:
-        self._read = self._uv if installer == "uv" else self._pip
-        self._report = report
-        self.lines: list[str] = []
-        self._bytes_total = 0
-        self._bytes_done = 0
-        self._sizes: dict[str, int] = {}
-        self._seen = 0
-        self._total: int | None = None
-        self._step = "resolve"
-
-    def begin(self) -> None:
-        """Begin with the first step that an installer has."""
-        self._report.step("resolve")
-
-    def _go(self, step: str) -> None:
-        order = ("resolve", "download", "install")
-        if order.index(step) > order.index(self._step):
-            self._step = step
-            self._report.step(step)
-
-    def line(self, raw: str) -> None:
-        """Take one line."""
-        text = clean(raw)
-        if not text:
-            return
-        self.lines.append(text)
-        self._report.line(_kind(text), text)
-        self._read(text)
-
-    def _uv(self, text: str) -> None:
-        """Read the lines that uv marks its phases with."""
-        if match := re.match(r"Resolved (\d+) packages? in", text):
-            self._total = int(match[1])
-            self._report.detail(f"{match[1]} packages")
-            self._go("download")
-        elif match := re.match(r"Prepared (\d+) packages? in", text):
-            self._report.detail(f"{match[1]} packages")
-            self._go("install")
-        elif match := re.match(r"Installed (\d+) packages? in", text):
-            self._go("install")
-            self._report.detail(f"{match[1]} packages")
-        elif match := re.match(r"\s*Downloading (\S+) \(", text):
-            self._sizes[match[1]] = size_in(text)
-            self._bytes_total += size_in(text)
-            self._figures()
-        elif match := re.match(r"\s*Download(?:ed|ing) (\S+)$", text):
-            self._bytes_done += self._sizes.pop(match[1], 0)
-            self._figures()
-
-    def _pip(self, text: str) -> None:
-        """Read the lines that pip marks its phases with; it resolves while it downloads."""
-        if re.match(r"Collecting ", text):
-            self._seen += 1
-            self._report.detail(f"{self._seen} packages so far")
-        elif re.match(r"\s+(Downloading|Using cached) \S+\.(whl|tar\.gz|zip)", text):
-            self._bytes_done += size_in(text)
-            self._report.progress(Progress(packages_done=self._seen, bytes_done=self._bytes_done or None))
-        elif match := re.match(r"Installing collected packages: (.+)", text):
-            self._go("install")
-            self._report.detail(f"{len(match[1].split(','))} packages")
-
-    def _figures(self) -> None:
-        self._report.progress(
-            Progress(packages_total=self._total, bytes_done=self._bytes_done, bytes_total=self._bytes_total)
-        )
+def write_requirements(folder: Path, requirements: Sequence[str], kernel: bool) -> Path:
+    """Write the requirements for an installer, with ipykernel where a kernel is wanted; return the file."""
+    lines = [_line(text) for text in requirements]
+    if kernel and "ipykernel" not in {_name(text) for text in requirements}:
+        lines.append("ipykernel")
+    path = folder / "requirements.txt"
+    write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+    return path
 
 
-def _kind(text: str) -> LineKind:
-    if re.match(r"\s*(error|ERROR)\b|\s*[×╰]|  ╰─▶", text):
-        return "error"
-    return "warning" if re.match(r"\s*(warning|WARNING|DEPRECATION)\b", text) else "output"
+def _line(requirement: str) -> str:
+    """Return a requirement as installers read it; a path becomes a URL, in which a space can do no harm."""
+    if requirement.startswith("-e "):
+        return f"-e {Path(requirement.removeprefix('-e ')).as_uri()}"
+    return requirement
 
 
-def failure(tool: str, lines: list[str]) -> HpcenvError:
-    """Return the error that an installer's last lines mean; its own words are the reason."""
-    said = "\n".join(lines[-40:])
-    flat = " ".join(said.split())
-    if re.search(r"No space left on device|Disk quota exceeded|os error (28|122)\b", flat):
-        return DiskFull(
-            "The disk or the quota is full, so the packages could not be installed.",
-            hints=["Empty the trash, or choose a location with more room.", "The cache of packages counts as well."],
-            reason=said,
-        )
-    if match := re.search(r"(?:Because|because) (\S+) was not found in the package registry", flat):
-        return _not_found(match[1], said)
-    if match := re.search(r"(?:Because|because) there (?:is|are) no versions? of (\S+?)[ ,]", flat):
-        return _no_version(match[1], said)
-    if re.search(r"ResolutionImpossible|conflicting dependencies|requirements are unsatisfiable|unsatisfiable", flat):
-        return RequirementsConflict(
-            "The requirements exclude each other, or the Python that was chosen.",
-            hints=["Loosen one of the requirements that are named below.", "Or choose another Python."],
-            reason=said,
-        )
-    if match := re.search(r"No matching distribution found for ([^\s(]+)", flat):
-        if "from versions: none" in flat:
-            return _not_found(match[1], said)
-        return _no_version(match[1], said)
-    if re.search(
-        r"Failed to fetch|error sending request|dns error|Connection refused|NewConnectionError|Max retries exceeded"
-        r"|ConnectTimeout|Could not connect|Network is unreachable|tcp connect error",
-        flat,
-    ):
-        return IndexUnreachable(
-            "The package index did not answer while packages were being fetched.",
-            hints=["See whether this machine reaches the internet, and try again; what arrived is in the cache."],
-            reason=said,
-        )
-    if match := re.search(r"Failed to build [`']?([\w.-]+)|Failed building (?:wheel|editable) for ([\w.-]+)", flat):
-        return BuildFailed(
-            f"The package {match[1] or match[2]} has no ready wheel for this machine, and building it failed.",
-            hints=["Choose a version that has a wheel, or another Python.", "Its own words are below."],
-            reason=said,
-        )
-    if re.search(r"requires a different Python|Requires-Python|requires Python", flat):
-        return RequirementsConflict(
-            "A package needs another Python than the one that was chosen.",
-            hints=["Choose a Python that satisfies it, or another version of the package."],
-            reason=said,
-        )
-    return BuildFailed(f"{tool} could not install the packages.", hints=["Its own words are below."], reason=said)
+def _name(requirement: str) -> str:
+    try:
+        return str(canonicalize_name(Requirement(requirement).name))
+    except InvalidRequirement:
+        return ""
 
 
-def _not_found(name: str, said: str) -> PackageNotFound:
-    bare = re.split(r"[=<>!~;\[]", name)[0].strip("`'\".,")
-    return PackageNotFound(
-        f"The package index has no package {bare!r}.",
-        hints=["See how it is spelled there; the name to import is not always the name to install."],
-        reason=said,
+def seed_pip(choice: Choice, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
+    """Install the recent pip that virtualenv carries: ensurepip's may be years old, and a wheelhouse may have none.
+
+    No index, configuration or constraint of the user's has a say in this: it is the tool, not a package.
+    """
+    from virtualenv.seed.wheels.embed import get_embed_wheel
+
+    short = ".".join(choice.python.version.split(".")[:2])
+    embedded = get_embed_wheel("pip", short)
+    if embedded is None:
+        raise BuildFailed(f"virtualenv carries no pip for Python {short}.", hints=["Choose a newer Python."])
+    wheel = Path(embedded.path)
+    links = ["--no-index", "--find-links", str(wheel.parent), "--no-deps", f"pip=={wheel.name.split('-')[1]}"]
+    kept = {name: value for name, value in env.items() if not name.startswith(("PIP_", "UV_"))}
+    kept["PIP_CONFIG_FILE"] = os.devnull
+    kept.update({name: env[name] for name in ("UV_CACHE_DIR", "UV_LINK_MODE", "PIP_CACHE_DIR") if name in env})
+    python = str(prefix / "bin" / "python")
+    if choice.installer == "uv":
+        argv = [find_uv(), "pip", "install", "--quiet", "--no-config", "--python", python, *links]
+    else:  # a wheel is a zip that Python can import from
+        argv = [python, f"{wheel}/pip", "install", "--quiet", "--no-compile", "--ignore-installed", *links]
+    done = run(argv, env=kept, check=report.check)
+    if not done.ok:
+        raise failure(choice.installer, [clean(line) for line in done.tail])
+
+
+def install(choice: Choice, wanted: Path, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
+    """Install what the file *wanted* names, in one transaction; raises what `failures.failure` finds.
+
+    The working folder is the file's: uv looks for ``uv.toml`` in the folders above it, and above a
+    temporary folder others could put one.
+    """
+    python = str(prefix / "bin" / "python")
+    if choice.installer == "uv":
+        argv = [find_uv(), "pip", "install", "--python", python, "--no-compile-bytecode"]
+        argv += ["--color", "never", "--no-progress"]
+    else:
+        argv = [python, "-m", "pip", "install", "--no-compile", "--no-color", "--progress-bar", "raw"]
+    watch = Watch(report, choice.installer)
+    watch.begin()
+    done: Completed = run(
+        [*argv, *_options(choice), "-r", str(wanted)],
+        env=env,
+        cwd=wanted.parent,
+        on_line=watch.line,
+        check=report.check,
     )
+    if not done.ok:
+        raise failure(choice.installer, watch.lines)
+    watch.end()
 
 
-def _no_version(name: str, said: str) -> PackageNotFound:
-    shown = name.strip("`'\".,")
-    return PackageNotFound(
-        f"No version satisfies {shown!r} for this Python.",
-        hints=["Loosen the version, or choose another Python."],
-        reason=said,
-    )
+def _options(choice: Choice) -> list[str]:
+    """Return the site's own settings as options; none of them is a person's."""
+    options = choice.options
+    argv = ["--no-index"] if options.get("no_index") else []
+    links = options.get("find_links")
+    for link in links if isinstance(links, list) else []:
+        argv += ["--find-links", link]
+    if options.get("prefer_binary") and choice.installer == "pip":  # uv has no such option
+        argv.append("--prefer-binary")
+    if options.get("no_build_isolation"):
+        argv.append("--no-build-isolation")
+    return argv

@@ -1,49 +1,77 @@
-"""Find interpreters by reading the disk, and choose one; no program is started to learn a version."""
+"""Find interpreters by reading the disk, and choose one of them.
+
+Order is advice: the site's own list, then PATH, configured folders, pyenv-like trees, and the operating
+system's own Python last, because it goes away with the system's next upgrade.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..errors import BrokenRecord, InvalidRequest, LocationUnavailable, PythonNotFound
-from ..files import read_regular
+from ..errors import InvalidRequest, LocationUnavailable, PythonNotFound
 from ..models import PythonFact
 from ..process import environment, run
 from ..site import Site
 from ..site.locations import expand
+from .interpreters import (
+    EXECUTABLE,
+    Interpreter,
+    base_of,
+    describe,
+    is_executable,
+    is_script,
+    numbers,
+    open_to_all,
+)
 
 Source = Literal["site", "path", "folder", "pyenv", "system"]
 
 #: The oldest Python whose ipykernel and installers are still made.
 OLDEST = (3, 9)
 
-_EXECUTABLE = re.compile(r"python(3(\.\d+)?)?")
-_PATCHLEVEL = re.compile(r'#define\s+PY_VERSION\s+"(\d+\.\d+\.\d+)')
-_SYSTEM = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/libexec")
+#: Where the operating system keeps its own Pythons; /usr/local is the administrator's, not the system's.
+_SYSTEM = ("/usr/bin", "/bin", "/usr/libexec")
+
+_ORDER: tuple[Source, ...] = ("site", "path", "folder", "pyenv", "system")
+_ASK_TIMEOUT = 10.0  # seconds; a Python on a cold parallel filesystem takes a few
 
 
 def find_pythons(site: Site) -> list[PythonFact]:
     """Return the interpreters of this machine, best first, each once, the first one marked as default."""
     found: dict[str, PythonFact] = {}
     for path, source in _candidates(site):
-        with contextlib.suppress(OSError, BrokenRecord):
-            fact = describe(path, source)
-            if fact is not None and not (site.hide_system_python and fact.source == "system"):
+        with contextlib.suppress(OSError, RecursionError):
+            interpreter = describe(base_of(path))
+            if interpreter is None or numbers(interpreter.version)[:2] < OLDEST:
+                continue
+            fact = _fact(interpreter, source)
+            if not (site.hide_system_python and fact.source == "system"):
                 found.setdefault(fact.real, fact)
-    order: dict[str, int] = {"site": 0, "path": 1, "folder": 2, "pyenv": 3, "system": 4}
-    ranked = sorted(found.values(), key=lambda f: (order[f.source], [-part for part in _numbers(f.version)]))
+    ranked = sorted(found.values(), key=lambda fact: _ORDER.index(fact.source))
     for index, fact in enumerate(ranked):
         fact.default = index == 0
     return ranked
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
+def _fact(interpreter: Interpreter, source: Source) -> PythonFact:
+    if str(interpreter.real.parent) in _SYSTEM and source != "site":
+        source = "system"
+    home = str(interpreter.path.parent.parent)
+    words = {"site": "recommended here", "pyenv": "pyenv", "system": "operating system"}.get(source, home)
+    if interpreter.threaded:
+        words = f"free-threaded, {words}"
+    return PythonFact(
+        path=str(interpreter.path),
+        real=str(interpreter.real),
+        version=interpreter.version,
+        source=source,
+        label=f"Python {interpreter.version} ({words})",
+    )
 
 
 def _candidates(site: Site) -> Iterator[tuple[Path, Source]]:
@@ -58,137 +86,142 @@ def _candidates(site: Site) -> Iterator[tuple[Path, Source]]:
         with contextlib.suppress(LocationUnavailable):
             for path in _installations(Path(expand(configured, site))):
                 yield path, "folder"
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    for path in _installations(pyenv / "versions"):
+    for path in _pyenv(Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")):
         yield path, "pyenv"
-    managed = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "uv" / "python"
-    for path in _installations(Path(os.environ.get("UV_PYTHON_INSTALL_DIR", managed))):
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    for path in _installations(Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")):
         yield path, "folder"
-    for folder in _SYSTEM:
-        for path in _executables(Path(folder)):
+    for name in _SYSTEM:
+        for path in _executables(Path(name)):
             yield path, "system"
 
 
 def _executables(folder: Path) -> list[Path]:
-    """Return the interpreters of a bin folder, ``python3.12`` before ``python3`` and ``python``."""
+    """Return the interpreters of a bin folder, newest first, named as exactly as they can be."""
     with contextlib.suppress(OSError):
-        names = [name for name in os.listdir(folder) if _EXECUTABLE.fullmatch(name)]  # noqa: PTH208
-        return [folder / name for name in sorted(names, key=lambda name: (-len(name), name))]
+        names = [name for name in os.listdir(folder) if EXECUTABLE.fullmatch(name)]  # noqa: PTH208
+        return [folder / name for name in sorted(names, key=_newest, reverse=True)]
     return []
+
+
+def _newest(name: str) -> tuple[tuple[int, ...], bool]:
+    """Sort key: later versions are greater, and a free-threaded one is less than its ordinary twin."""
+    match = re.search(r"\d+(?:\.\d+)*", name)
+    return (numbers(match[0]) if match else ()), not name.endswith("t")
 
 
 def _installations(folder: Path) -> list[Path]:
+    """Return one interpreter for each installation in a folder such as pyenv's ``versions``, newest first."""
     with contextlib.suppress(OSError):
-        versions = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
-        return [path for version in sorted(versions) for path in _executables(Path(version) / "bin")[:1]]
+        with os.scandir(folder) as entries:
+            versions = [Path(entry.path) for entry in entries if entry.is_dir()]
+        homes = sorted(versions, key=lambda home: (_newest(home.name), home.name), reverse=True)
+        return [path for home in homes for path in _executables(home / "bin")[:1]]
     return []
 
 
-def describe(path: Path, source: Source) -> PythonFact | None:
-    """Return the facts of an interpreter, or None for what is none: a shim, a virtual environment's, too old."""
-    if not os.access(path, os.X_OK) or not path.is_file():
-        return None
-    home = path.parent.parent
-    if (home / "pyvenv.cfg").exists():
-        return None
-    real = path.resolve()
-    if _is_script(real):
-        return None
-    version = _version(real) or _version(path)
-    if not version or tuple(_numbers(version)[:2]) < OLDEST:
-        return None
-    system = str(real.parent) in _SYSTEM[:2]
-    if system and source != "site":
-        source = "system"
-    words = {"site": "recommended here", "pyenv": "pyenv", "system": "operating system"}.get(source, str(home))
-    return PythonFact(
-        path=str(path), real=str(real), version=version, source=source, label=f"Python {version} ({words})"
-    )
+def _pyenv(root: Path) -> list[Path]:
+    """Return pyenv's interpreters: the version that the user set with ``pyenv global`` comes first."""
+    chosen = os.environ.get("PYENV_VERSION", "").replace(":", "\n")
+    if not chosen:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            chosen = (root / "version").read_text()
+    first = chosen.split()
+    installed = _installations(root / "versions")
+    return sorted(installed, key=lambda path: first.index(path.parts[-3]) if path.parts[-3] in first else len(first))
 
 
-def _is_script(real: Path) -> bool:
-    with real.open("rb") as stream:
-        return stream.read(2) == b"#!"
+# -- choosing ---------------------------------------------------------------
 
 
-def _version(executable: Path) -> str:
-    """Return the version that the files around an interpreter tell, at least ``3.12``; empty if none does."""
-    home = executable.parent.parent
-    match = re.fullmatch(r"python(\d+\.\d+)", executable.name)
-    shorts = [match[1]] if match else [p.name[6:] for p in home.glob("lib/python3.*") if p.is_dir()]
-    if len(shorts) != 1:
-        return ""
-    short = shorts[0]
-    for header in (home / f"include/python{short}/patchlevel.h", home / f"include/python{short}m/patchlevel.h"):
-        with contextlib.suppress(OSError, BrokenRecord):
-            level = _PATCHLEVEL.search(read_regular(header.resolve(), 100_000).decode(errors="replace"))
-            if level:
-                return level[1]
-    named = re.search(rf"(?<![\d.]){re.escape(short)}\.\d+", str(home))
-    return named[0] if named else short
-
-
-def choose_python(wanted: str, found: list[PythonFact]) -> PythonFact:
+def choose_python(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
     """Return the interpreter that *wanted* means: a path, a version such as ``3.12``, or empty for the first.
 
     Raises `PythonNotFound` with the versions that exist, `InvalidRequest` for what is neither.
     """
+    wanted = wanted.strip()
     if not wanted:
         if not found:
             raise PythonNotFound(
-                "No Python 3.9 or later was found on this machine.",
+                f"No Python {_oldest()} or later was found on this machine.",
                 hints=["Give the path of one, or have staff add it to c.Site.python_paths."],
             )
         return found[0]
     if "/" in wanted or wanted.startswith("~"):
         return _by_path(wanted, found)
-    if not re.fullmatch(r"(python)?\d+(\.\d+){0,2}", wanted):
-        raise InvalidRequest(f"{wanted!r} is no Python.", hints=["Give a version such as 3.12, or a path."])
-    number = wanted.removeprefix("python")
-    for fact in found:
-        if fact.version == number or fact.version.startswith(number + "."):
+    match = re.fullmatch(r"(?:python ?)?(\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)", wanted, re.IGNORECASE)
+    if not match:
+        raise InvalidRequest(f"“{wanted}” is no Python.", hints=["Give a version such as 3.12, or a path."])
+    number = match[1]
+    for fact in sorted(found, key=lambda fact: "(free-threaded" in fact.label):
+        if fact.version == number or fact.version.startswith(f"{number}."):
             return fact
-    versions = ", ".join(dict.fromkeys(fact.version for fact in found)) or "none"
+    if len(numbers(number)) > 1 and numbers(number)[:2] < OLDEST:
+        raise PythonNotFound(
+            f"Python {number} is too old; environments need Python {_oldest()} or later.", hints=[_these(found)]
+        )
     raise PythonNotFound(
-        f"There is no Python {number} on this machine.",
-        hints=[f"These were found: {versions}.", "Give the path of another one."],
+        f"There is no Python {number} on this machine.", hints=[_these(found), "Give the path of another one."]
     )
 
 
-def _by_path(wanted: str, found: list[PythonFact]) -> PythonFact:
+def _oldest() -> str:
+    return ".".join(map(str, OLDEST))
+
+
+def _these(found: Sequence[PythonFact]) -> str:
+    versions = ", ".join(dict.fromkeys(fact.version for fact in found)) or "none"
+    return f"These were found: {versions}."
+
+
+def _by_path(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
     path = Path(wanted).expanduser()
     for fact in found:
         if str(path) in (fact.path, fact.real):
             return fact
-    if not path.is_absolute() or not path.is_file() or not os.access(path, os.X_OK):
+    try:
+        if not path.is_absolute() or not is_executable(path):
+            raise PythonNotFound(
+                f"{wanted} is not a program that can be run.",
+                hints=["Give the absolute path of a Python.", _these(found)],
+            )
+        path = base_of(path)
+        real = path.resolve()
+        if open_to_all(real):
+            raise PythonNotFound(
+                f"{real} can be replaced by everybody on this machine, so it is not used.",
+                hints=["Choose another Python.", _these(found)],
+            )
+        interpreter = describe(path) or _asked(path)
+    except (OSError, RecursionError) as error:
         raise PythonNotFound(
-            f"{wanted} is not a program that can be run.", hints=["Give the absolute path of a Python."]
+            f"{wanted} can not be used: {getattr(error, 'strerror', None) or 'its base is gone'}.",
+            hints=["Choose another Python.", _these(found)],
+        ) from error
+    if numbers(interpreter.version)[:2] < OLDEST:
+        raise PythonNotFound(
+            f"{wanted} is Python {interpreter.version}; environments need Python {_oldest()} or later.",
+            hints=["Choose a newer one.", _these(found)],
         )
-    known = describe(path, "path")
-    if known is not None:
-        return known
-    return _asked(path)
+    for fact in found:
+        if str(interpreter.real) == fact.real:
+            return fact
+    return _fact(interpreter, "path")
 
 
-def _asked(path: Path) -> PythonFact:
-    """Return the facts of an interpreter that no file describes, by asking it once.
+def _asked(path: Path) -> Interpreter:
+    """Return what an interpreter says of itself, where no file describes it; it is started once.
 
-    One in a virtual environment answers for its base: an environment on top of another would break with it.
+    What it names as its program is taken: a wrapper or a shim may start another one tomorrow.
     """
-    code = (
-        "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(getattr(sys, '_base_executable', sys.executable))"
-    )
-    done = run([str(path), "-I", "-S", "-c", code], env=environment(), timeout=10)
-    if not done.ok or len(done.tail) < 2 or not re.fullmatch(r"\d+\.\d+\.\d+", done.tail[-2]):
+    code = "import sys; print(sys.implementation.name); print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
+    done = run([str(path), "-I", "-S", "-c", code], env=environment(), timeout=_ASK_TIMEOUT)
+    said = done.tail[-3:]
+    if not done.ok or len(said) < 3 or not re.fullmatch(r"3\.\d+\.\d+", said[1]) or not is_executable(Path(said[2])):
         raise PythonNotFound(
             f"{path} does not answer as a Python would.",
-            hints=["Give the path of a Python 3.9 or later."],
-            reason=shlex.join(done.tail[-3:]),
+            hints=[f"Give the path of a Python {_oldest()} or later."],
+            reason="\n".join(done.tail[-5:]),
         )
-    version, base = done.tail[-2:]
-    if tuple(_numbers(version)[:2]) < OLDEST:
-        raise PythonNotFound(
-            f"{path} is Python {version}; at least 3.9 is needed.", hints=["Give the path of a newer one."]
-        )
-    real = Path(base).resolve()
-    return PythonFact(path=base, real=str(real), version=version, source="path", label=f"Python {version} ({base})")
+    own = base_of(Path(said[2])) if is_script(path.resolve()) else path
+    return Interpreter(path=own, real=own.resolve(), version=said[1], threaded=False)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from email.parser import HeaderParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from traitlets import Bool, Enum, List, Unicode
+from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
-from ..errors import BrokenRecord, ManagerNotFound
-from ..files import read_regular
-from ..models import CreateRequest, Reporter, Step
-from ..process import environment, run
+from ..errors import InvalidRequest, ManagerNotFound
+from ..files import remove_tree
+from ..models import CreateRequest, PythonFact, Reporter, Step
+from ..process import environment
 from ..site import Site
-from . import index, pipconf
+from . import index, installers, packages, pipconf
 from .contract import Built, Choice, Manager, ManagerFacts, Package
-from .installers import Watch, clean, failure
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
 
@@ -59,9 +55,28 @@ class VenvManager(Manager):
         config=True
     )
 
+    no_build_isolation = Bool(
+        False,
+        help="""Build packages from source against what the environment sees, for example a module's MPI or numpy,
+        instead of in a folder of their own. Build requirements must then be there already.""",
+    ).tag(config=True)
+
     probe_index = Bool(
         True, help="Ask the index, when a request is submitted, whether it answers and has the packages."
     ).tag(config=True)
+
+    probe_timeout = Float(index.PATIENCE, min=0.1, help="Seconds that the index has for its answer.").tag(config=True)
+
+    @validate("index_url", "find_links")
+    def _check_credentials(self, proposal: dict[str, Any]) -> Any:
+        value = proposal["value"]
+        for url in [value] if isinstance(value, str) else value:
+            if "@" in urlsplit(url).netloc:
+                raise TraitError(
+                    f"c.VenvManager.{proposal['trait'].name} has a user name or a password in it, which others could "
+                    "read; give credentials through netrc or a keyring."
+                )
+        return value
 
     def __init__(self, *, site: Site, **options: Any) -> None:
         super().__init__(**options)
@@ -82,7 +97,7 @@ class VenvManager(Manager):
         )
 
     def _installer(self, wanted: str, *, layered: bool) -> tuple[str, str]:
-        """Return (installer, why it is that one)."""
+        """Return (installer, why it is not the first choice)."""
         if wanted or self.installer:
             return wanted or self.installer, ""
         if not find_uv():
@@ -96,26 +111,40 @@ class VenvManager(Manager):
 
     def check(self, request: CreateRequest, requirements: list[str]) -> Choice:
         """Decide Python, creator and installer, and ask the index; raises what can be known now."""
-        for wanted, known, what in (
-            (request.installer, INSTALLERS, "installer"),
-            (request.creator, CREATORS, "creator"),
-        ):
-            if wanted and wanted not in known:
-                raise ManagerNotFound(f"There is no {what} {wanted!r}.", hints=[f"Use one of {', '.join(known)}."])
-            if wanted == "uv" and not find_uv():
-                raise ManagerNotFound("uv is not installed here.", hints=["Leave it out, or have staff install uv."])
+        _known(request.installer, INSTALLERS, "installer")
+        _known(request.creator, CREATORS, "creator")
         python = choose_python(request.python, find_pythons(self._site))
-        installer, reason = self._installer(request.installer, layered=request.system_site_packages)
+        layered = request.system_site_packages
+        installer, reason = self._installer(request.installer, layered=layered)
         creator = request.creator or self.creator or ("uv" if installer == "uv" else "venv")
-        warnings = []
-        if installer == "uv" and (configured := pipconf.steering()):
-            warnings.append(f"uv was asked for; it does not obey pip's configuration ({configured}).")
-        if installer == "uv" and request.system_site_packages:
-            warnings.append("uv was asked for; it may install again what the Python below has already.")
+        if "uv" in (installer, creator) and not find_uv():
+            raise ManagerNotFound("uv is not installed here.", hints=["Choose pip and venv, or have staff install uv."])
+        if installer == "pip" and (diverting := pipconf.diverting()):
+            raise InvalidRequest(
+                f"{diverting}, so pip would not install into the environment.",
+                hints=["Take that line out of pip's configuration, or choose uv as the installer."],
+            )
+        warnings = self._warnings(installer, layered)
         if creator == "venv" and not has_ensurepip(python):
             warnings.append(f"{python.label} has no ensurepip, so virtualenv makes the prefix.")
             creator = "virtualenv"
-        choice = Choice(
+        choice = self._choice(request, python, creator, installer, reason, warnings)
+        if self.probe_index and not self.no_index:
+            self._ask_index(choice, requirements)
+        return choice
+
+    def _warnings(self, installer: str, layered: bool) -> list[str]:
+        found = []
+        if installer == "uv" and (configured := pipconf.steering()):
+            found.append(f"uv was asked for; it does not obey pip's configuration ({configured}).")
+        if installer == "uv" and layered:
+            found.append("uv was asked for; it may install again what the Python below has already.")
+        return found
+
+    def _choice(
+        self, request: CreateRequest, python: PythonFact, creator: str, installer: str, reason: str, warnings: list[str]
+    ) -> Choice:
+        return Choice(
             python=python,
             creator=creator,
             installer=installer,
@@ -128,22 +157,26 @@ class VenvManager(Manager):
                 "find_links": list(self.find_links),
                 "no_index": self.no_index,
                 "prefer_binary": self.prefer_binary,
+                "no_build_isolation": self.no_build_isolation,
             },
         )
-        if self.probe_index and not self.no_index:
-            self._ask_index(choice, requirements)
-        return choice
 
     def _ask_index(self, choice: Choice, requirements: list[str]) -> None:
+        """Ask the one index that the installer would ask; where there are more, a missing name proves nothing."""
         if choice.installer == "pip":
-            if pipconf.setting("no-index"):
+            if pipconf.switched_on("no-index"):
                 return
             url = self.index_url or pipconf.setting("index-url")
             more = pipconf.setting("extra-index-url") or pipconf.setting("find-links")
         else:
+            if os.environ.get("UV_OFFLINE") or os.environ.get("UV_NO_INDEX"):
+                return
             url = self.index_url or os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL", "")
-            more = "".join(os.environ.get(name, "") for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"))
-        index.probe(url or index.DEFAULT, [] if more or self.find_links else requirements)
+            more = next(filter(None, map(os.environ.get, ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"))), "")
+            if not url and _uv_is_configured():
+                return  # its index may be named there
+        asked = [*requirements, "ipykernel"] if choice.kernel else requirements
+        index.probe(url or index.default(), [] if more or self.find_links else asked, self.probe_timeout)
 
     def steps(self, request: CreateRequest) -> list[Step]:
         """Return the steps of a build."""
@@ -157,34 +190,22 @@ class VenvManager(Manager):
     # -- building -------------------------------------------------------
 
     def create(self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter) -> Built:
-        """Make the prefix and install pip, ipykernel (with a kernel) and *requirements* in one transaction."""
+        """Make the prefix with a recent pip; install ipykernel (for a kernel) and *requirements* in one transaction."""
         report.step("prefix")
         if choice.reason:
             report.line("output", choice.reason)
         for warning in choice.warnings:
             report.line("warning", warning)
         report.line("output", f"{choice.python.label}: {choice.python.path}")
-        env = environment(self._site.passthrough, _quiet(choice, prefix))
+        env = installers.build_environment(environment(self._site.passthrough), choice, prefix)
         shared = choice.system_site_packages
-        made_by = make_prefix(choice.creator, choice.python, prefix, shared, env, report)
-        tools = {choice.creator: made_by}
-        watch = Watch(report, choice.installer)
-        watch.begin()
-        with _own_folder() as folder:
-            wanted = folder / "requirements.txt"
-            wanted.write_text("".join(f"{line}\n" for line in [*requirements, *_ours(choice)]))
-            if choice.installer == "uv":
-                tools["uv"] = uv_version()
-                argv = [find_uv(), "pip", "install", "--no-config", "--color", "never", "--no-progress"]
-                argv += ["--python", str(prefix / "bin" / "python")]
-            else:
-                tools["pip"] = self._seed_pip(prefix, env, report)
-                argv = [str(prefix / "bin" / "python"), "-m", "pip", "install", "--no-input", "--no-color"]
-                argv += ["--progress-bar", "off", "--disable-pip-version-check"]
-            argv += [*_options(choice), "-r", str(wanted)]
-            done = run(argv, env=env, cwd=folder, on_line=watch.line, check=report.check)
-        if not done.ok:
-            raise failure(choice.installer, watch.lines)
+        tools = {choice.creator: make_prefix(choice.creator, choice.python, prefix, shared, env, report)}
+        installers.seed_pip(choice, prefix, env, report)
+        seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
+        tools[choice.installer] = uv_version(env) if choice.installer == "uv" else seeded
+        with self._own_folder() as folder:
+            wanted = installers.write_requirements(folder, requirements, choice.kernel)
+            installers.install(choice, wanted, prefix, env, report)
         return Built(
             creator=choice.creator,
             installer=choice.installer,
@@ -193,80 +214,29 @@ class VenvManager(Manager):
             python_path=choice.python.path,
         )
 
-    def _seed_pip(self, prefix: Path, env: Mapping[str, str], report: Reporter) -> str:
-        """Install the recent pip that virtualenv carries (ensurepip's may be years old); return its version."""
-        from virtualenv.seed.wheels.embed import BUNDLE_FOLDER
-
-        wheel = max(Path(BUNDLE_FOLDER).glob("pip-*.whl"), key=_wheel_version)
-        argv = [str(prefix / "bin" / "python"), f"{wheel}/pip", "install", "--no-input", "--no-index", "--no-color"]
-        argv += ["--disable-pip-version-check", "--quiet", "--ignore-installed", "--no-deps"]
-        done = run([*argv, "--find-links", str(wheel.parent), f"pip=={wheel.name.split('-')[1]}"], env=env)
-        if not done.ok:
-            raise failure("pip", [clean(line) for line in done.tail])
-        report.check()
-        return wheel.name.split("-")[1]
+    @contextlib.contextmanager
+    def _own_folder(self) -> Iterator[Path]:
+        """Give a folder that nobody else can write, nor any folder above it: installers look there for settings."""
+        folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._site.data_dir))
+        try:
+            yield folder
+        finally:
+            with contextlib.suppress(OSError):
+                remove_tree(folder)
 
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, from the metadata files in its site-packages."""
-        found = {}
-        for metadata in prefix.glob("lib/python3.*/site-packages/*.dist-info/METADATA"):
-            with contextlib.suppress(OSError, BrokenRecord):
-                fields = HeaderParser().parsestr(read_regular(metadata, 5_000_000).decode(errors="replace"))
-                name, number = fields.get("Name"), fields.get("Version")
-                if name and number:
-                    found[name.lower()] = Package(name=name, version=number, source="pip")
-        return [found[name] for name in sorted(found)]
+        return packages.list_packages(prefix)
 
 
-def _quiet(choice: Choice, prefix: Path) -> dict[str, str]:
-    """Return variables that keep installers to the prefix and to what was decided."""
-    extra = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_COLOR": "1"}
-    extra["VIRTUAL_ENV"] = str(prefix)
-    if choice.installer == "uv":
-        extra["UV_PYTHON_DOWNLOADS"] = "never"
-        if not _same_device(prefix):
-            extra["UV_LINK_MODE"] = "copy"
-    return extra
+def _known(wanted: str, known: tuple[str, ...], what: str) -> None:
+    if wanted and wanted not in known:
+        raise ManagerNotFound(f"There is no {what} “{wanted}”.", hints=[f"Use one of {', '.join(known)}."])
 
 
-def _same_device(prefix: Path) -> bool:
-    """Tell whether uv's cache lies on the filesystem of *prefix*, so that it can link files instead of copying."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "uv"
-    cache = Path(os.environ.get("UV_CACHE_DIR", home))
-    while not cache.exists():
-        cache = cache.parent
-    return cache.stat().st_dev == prefix.parent.stat().st_dev
-
-
-def _ours(choice: Choice) -> list[str]:
-    """Return what every environment needs: pip, so that ``%pip`` reaches it, and ipykernel for its kernel."""
-    return ["pip", "ipykernel"] if choice.kernel else ["pip"]
-
-
-def _options(choice: Choice) -> list[str]:
-    options = choice.options
-    argv = []
-    if options.get("no_index"):
-        argv.append("--no-index")
-    elif options.get("index_url"):
-        argv += ["--index-url", str(options["index_url"])]
-    links = options.get("find_links")
-    for link in links if isinstance(links, list) else []:
-        argv += ["--find-links", link]
-    if options.get("prefer_binary") and choice.installer == "pip":
-        argv.append("--prefer-binary")
-    return argv
-
-
-@contextlib.contextmanager
-def _own_folder() -> Iterator[Path]:
-    """Give a private folder that nobody else can write; installers run in it, so nothing there is imported."""
-    folder = Path(tempfile.mkdtemp(prefix=f"hpcenv-{secrets.token_hex(2)}-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wheel_version(wheel: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", wheel.name.split("-")[1]))
+def _uv_is_configured() -> bool:
+    """Tell whether uv has a configuration file of the user's or the site's."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    site = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    files = [home / "uv/uv.toml", Path("/etc/uv/uv.toml"), *(Path(folder) / "uv/uv.toml" for folder in site)]
+    return bool(os.environ.get("UV_CONFIG_FILE")) or any(path.is_file() for path in files)

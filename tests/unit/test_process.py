@@ -139,3 +139,15 @@ def test_marked_strays_are_found_by_their_environment() -> None:
     finally:
         child.stop()
         other.stop()
+
+
+def test_threads_are_capped_by_affinity_and_process_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process.os, "sched_getaffinity", lambda pid: set(range(64)))
+    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (-1, -1))
+    assert process.thread_caps({})["RAYON_NUM_THREADS"] == "64"
+    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (64, 64))
+    caps = process.thread_caps({"MAX_JOBS": "7"})
+    assert set(caps.values()) == {"2"}
+    assert "MAX_JOBS" not in caps
+    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (10, 10))
+    assert process.thread_caps({})["UV_CONCURRENT_BUILDS"] == "1"

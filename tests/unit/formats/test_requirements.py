@@ -53,6 +53,15 @@ def test_requirements_become_canonical(text: str, canonical: str) -> None:
         "-e /no/such/folder",
         "-e git+https://example.org/x.git",
         "../x.whl",
+        "https://example.org/x.whl",
+        "x @ https://example.org/\u2028--index-url=https://evil.example",
+        "x @ https://example.org/x\\",
+        "x; platform_version == 'a --config-settings=b'",
+        "x; platform_version == 'a #b'",
+        "x @ https://example.org/x.whl?access_token=token@",
+        "x @ https://example.org/x.whl?a=1&sig=pw",
+        "-e git+file:///x",
+        "numpy\u202e",
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
@@ -123,3 +132,23 @@ def test_real_requirements_always_pass(name: str, extras: list[str], versions: l
     text = name + (f"[{','.join(extras)}]" if extras else "") + ",".join(versions)
     canonical = parse_requirement(text, ALL)
     assert canonical.startswith(name)
+
+
+@given(
+    st.from_regex(r"[a-z]{1,5}( @ https://[a-z./\\#-]{1,20})?(; ?platform_version == '[ -~]{0,20}')?", fullmatch=True)
+)
+def test_no_word_of_a_line_is_an_option(text: str) -> None:
+    try:
+        canonical = parse_requirement(text, ALL)
+    except InvalidRequirement:
+        return
+    assert not [word for word in canonical.split() if word.startswith(("-", "#"))]
+    assert not canonical.endswith("\\")
+    assert parse_requirement(canonical, ALL) == canonical
+
+
+def test_hints_follow_what_was_typed() -> None:
+    for text, hint in (("https://example.org/x.whl", "NAME @ URL"), ("./x.whl", "file:///"), ("num py", "numpy")):
+        with pytest.raises(InvalidRequirement) as caught:
+            parse_requirement(text, ALL)
+        assert hint in caught.value.hints[0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -15,7 +16,9 @@ ASKED: list[tuple[str, str]] = []
 class Index(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         ASKED.append((self.path, str(self.headers)))
-        self.send_response(404 if "nosuch" in self.path else 500 if "odd" in self.path else 200)
+        answers = {"nosuch": 404, "odd": 500, "gateway": 503, "moved": 302}
+        self.send_response(next((code for word, code in answers.items() if word in self.path), 200))
+        self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
@@ -64,3 +67,27 @@ def test_only_http_is_asked(url_: str) -> None:
 
 def test_names_under_a_marker_are_not_judged() -> None:
     assert index.plain_names(["six; python_version < '3'", "a", "A"]) == ["a"]
+
+
+def test_a_gateway_that_answers_for_the_index_is_no_index(url: str) -> None:
+    with pytest.raises(IndexUnreachable, match="503"):
+        index.probe(url, ["gateway"])
+
+
+def test_nothing_is_followed_and_no_credentials_are_sent(url: str) -> None:
+    index.probe(url.replace("//", "//me:s3cr3t@"), ["moved"])
+    assert [path for path, _ in ASKED] == ["/simple/moved/"]
+    assert "authorization" not in ASKED[0][1].lower()
+
+
+def test_an_index_that_hangs_is_given_up_in_time() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(IndexUnreachable):
+            index.probe(f"http://127.0.0.1:{silent.getsockname()[1]}/simple", ["six"], patience=0.2)
+
+
+def test_the_public_index_is_known() -> None:
+    assert index.default().startswith("https://")
+    assert index.default().endswith("/simple/")

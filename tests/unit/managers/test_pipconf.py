@@ -67,3 +67,21 @@ def test_the_value_that_pip_would_take(env: dict[str, str], home: Path) -> None:
     write(home / ".config/pip/pip.conf", "[global]\nindex-url = two\n")
     assert pipconf.setting("index-url", env) == "two"
     assert pipconf.setting("index-url", {**env, "PIP_INDEX_URL": "three"}) == "three"
+
+
+def test_what_never_reaches_a_build_does_not_count_and_what_diverts_it_is_found(
+    env: dict[str, str], home: Path
+) -> None:
+    assert pipconf.steering({**env, "PIP_TARGET": "/x", "PIP_USER": "1", "PIP_REQUIRE_VIRTUALENV": "1"}) == ""
+    assert pipconf.diverting({**env, "PIP_TARGET": "/x"}) == ""
+    write(home / ".config/pip/pip.conf", "[install]\ntarget = /x\n")
+    assert "target" in pipconf.diverting(env)
+
+
+def test_a_linked_file_is_read(env: dict[str, str], home: Path) -> None:
+    write(home / "dotfiles/pip.conf", "[global]\nno-index = yes\n")
+    (home / ".pip").mkdir()
+    (home / ".pip/pip.conf").symlink_to(home / "dotfiles/pip.conf")
+    assert "no-index" in pipconf.steering(env)
+    assert pipconf.switched_on("no-index", env)
+    assert not pipconf.switched_on("no-index", {**env, "PIP_NO_INDEX": "0"})

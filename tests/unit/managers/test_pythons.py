@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,89 @@ def test_without_any_python_it_says_what_to_do() -> None:
     with pytest.raises(PythonNotFound) as caught:
         choose_python("", [])
     assert caught.value.hints
+
+
+def test_a_virtual_environment_stands_for_its_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = install(tmp_path / "base", "3.12.4")
+    for name, home in (("outer", base), ("inner", tmp_path / "outer" / "bin")):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin" / "python3").symlink_to(home / "python3")
+        (tmp_path / name / "pyvenv.cfg").write_text(f"home = {home}\nversion = 3.12.4\n")
+    inner = tmp_path / "inner" / "bin"
+    monkeypatch.setenv("PATH", str(inner))
+    (found,) = find_pythons(site())
+    assert found.path == str(base / "python3.12")
+    assert choose_python(str(inner / "python3"), []).path == str(base / "python3.12")
+
+
+def test_environments_that_name_each_other_end(tmp_path: Path) -> None:
+    folder = install(tmp_path / "loop", "3.12.4")
+    (tmp_path / "loop" / "pyvenv.cfg").write_text(f"home = {folder}\n")
+    with pytest.raises(PythonNotFound):
+        choose_python(str(folder / "python3"), [])
+
+
+def test_too_old_is_said_so(tmp_path: Path) -> None:
+    old = install(tmp_path / "old", "3.8.18")
+    for wanted in ("3.8", "3.8.18", "2.7", str(old / "python3.8")):
+        with pytest.raises(PythonNotFound, match=r"3\.9 or later"):
+            choose_python(wanted, [])
+
+
+def test_a_free_threaded_python_is_labelled_and_taken_only_when_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = install(tmp_path / "t", "3.13.1")
+    (folder / "python3.13").rename(folder / "python3.13t")
+    (tmp_path / "t/lib/python3.13").rename(tmp_path / "t/lib/python3.13t")
+    (folder / "python3").unlink()
+    (folder / "python").unlink()
+    monkeypatch.setenv("PATH", str(folder))
+    (alone_,) = find_pythons(site())
+    assert "free-threaded" in alone_.label
+    monkeypatch.setenv("PATH", f"{folder}:{install(tmp_path / 'plain', '3.13.0')}")
+    assert choose_python("3.13", find_pythons(site())).version == "3.13.0"
+
+
+def test_what_everybody_can_replace_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = install(tmp_path / "open", "3.12.4")
+    folder.chmod(0o777)
+    monkeypatch.setenv("PATH", str(folder))
+    assert find_pythons(site()) == []
+    with pytest.raises(PythonNotFound, match="everybody"):
+        choose_python(str(folder / "python3"), [])
+
+
+def test_pyenvs_chosen_version_leads_its_tree(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = home / ".pyenv"
+    for version in ("3.11.7", "3.12.1", "3.13.0", "3.10.9"):
+        install(root / "versions" / version, version)
+    assert [fact.version for fact in find_pythons(site())] == ["3.13.0", "3.12.1", "3.11.7", "3.10.9"]
+    (root / "version").write_text("3.11.7\n")
+    assert find_pythons(site())[0].version == "3.11.7"
+    monkeypatch.setenv("PYENV_VERSION", "3.10.9:3.12.1")
+    assert [fact.version for fact in find_pythons(site())][:2] == ["3.10.9", "3.12.1"]
+
+
+def test_the_last_number_is_read_from_the_program_where_no_header_tells_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = install(tmp_path / "usr", "3.11.0", header=False)
+    (folder / "python3.11").write_bytes(b"\x7fELF\0noise 3.11.9 noise\0" + b"x" * 5000 + b"\0003.11.2+\0more")
+    monkeypatch.setenv("PATH", str(folder))
+    (found,) = find_pythons(site())
+    assert found.version == "3.11.2"
+
+
+def test_an_interpreter_that_no_file_describes_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    wrapper = tmp_path / "my-python"
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(0o755)
+    found = choose_python(str(wrapper), [])
+    assert found.version == "{}.{}.{}".format(*sys.version_info)
+    assert Path(found.path).resolve() == Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    for wrong in ("#!/bin/sh\necho no\n", "#!/bin/sh\nexit 3\n"):
+        wrapper.write_text(wrong)
+        with pytest.raises(PythonNotFound, match="does not answer"):
+            choose_python(str(wrapper), [])

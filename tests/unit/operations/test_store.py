@@ -155,3 +155,16 @@ def test_the_folder_is_private(operations: Operations) -> None:
     assert operations.root.stat().st_mode & 0o077 == 0
     assert (folder.path / "status.json").stat().st_mode & 0o077 == 0
     assert Path(folder.path).is_relative_to(Path.home())
+
+
+def test_a_log_is_capped_but_errors_are_still_written(operations: Operations, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_hpcenv.operations.store.LOG_LIMIT", 1_000)
+    folder = place(operations)
+    own = Own(folder, "running")
+    for _ in range(500):
+        own.append(LogLine(at=0.0, kind="output", text="x" * 100))
+    own.append(LogLine(at=1.0, kind="error", text="the reason"))
+    lines = operations.log(folder.id).lines
+    assert folder.log_size() < 2_000
+    assert [line.kind for line in lines[-2:]] == ["warning", "error"]
+    assert lines[-1].text == "the reason"

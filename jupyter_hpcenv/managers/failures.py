@@ -1,0 +1,140 @@
+"""Say what an installer's failure means, in an error of ours; its own words stay as the reason.
+
+The sentences are those of uv 0.8 to 0.13 and pip 23 to 26; what is not known becomes `BuildFailed`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..errors import (
+    BuildFailed,
+    DiskFull,
+    HpcenvError,
+    IndexUnreachable,
+    PackageNotFound,
+    RequirementsConflict,
+)
+
+_SHOWN = 40  # lines
+
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|\bos error (?:28|122)\b|\[Errno (?:28|122)\]")
+_NETWORK = re.compile(
+    r"Failed to fetch|error sending request|dns error|tcp connect error|after connection broken by"
+    r"|NewConnectionError|Max retries exceeded|ConnectTimeout|ReadTimeout|Network is unreachable"
+    r"|Network connectivity is disabled|Connection (?:refused|reset)|Temporary failure in name resolution"
+)
+_ANSWERED = re.compile(r"HTTP status (?:client|server) error \((\d{3}[^)]*)\)|HTTP error (\d{3})|(\d{3}) Client Error")
+_BUILD = re.compile(
+    r"Failed to build (?:installable wheels for some pyproject\.toml based projects \()?[`'(]?([^\s`')]+)"
+    r"|Failed building (?:wheel|editable) for ([\w.-]+)"
+)
+_BACKEND = re.compile(r"build backend returned an error|subprocess-exited-with-error|metadata-generation-failed")
+_PYTHON = re.compile(r"does not satisfy Python|requires a different Python|Requires-Python|requires Python")
+
+
+def failure(installer: str, lines: Sequence[str]) -> HpcenvError:
+    """Return the error that an installer's *lines* (clean ones) mean; called when it ended with a failure."""
+    said = "\n".join(lines[-_SHOWN:])
+    flat = " ".join(" ".join(lines[-200:]).split())
+    if _FULL.search(flat):
+        return DiskFull(
+            "The disk or the quota is full, so the packages could not be installed.",
+            hints=["Empty the trash, or choose a location with more room.", "The cache of packages counts as well."],
+            reason=said,
+        )
+    if _BACKEND.search(flat) or _BUILD.search(flat):
+        return _not_built(flat, said)
+    if "No solution found" in flat or "requirements are unsatisfiable" in flat:
+        return _unsolved_by_uv(flat, said)
+    if re.search(r"ResolutionImpossible|conflicting dependencies", flat):
+        return _conflict(said)
+    match = re.search(r"No matching distribution found for ([^\s(]+)", flat)
+    if match and not ("from versions: none" in flat and _NETWORK.search(flat)):
+        if _PYTHON.search(flat):
+            return _other_python(said)
+        return _not_found(match[1], said) if "from versions: none" in flat else _no_version(match[1], said)
+    if (answer := _ANSWERED.search(flat)) and not match:
+        return IndexUnreachable(
+            f"The package index answered {(answer[1] or answer[2] or answer[3]).strip()} and gave no packages.",
+            hints=["See whether it wants a login (netrc, keyring), or try again later."],
+            reason=said,
+        )
+    if _NETWORK.search(flat):
+        return IndexUnreachable(
+            "The package index did not answer while packages were being fetched.",
+            hints=["See whether this machine reaches the internet, and try again; what arrived is in the cache."],
+            reason=said,
+        )
+    if _PYTHON.search(flat):
+        return _other_python(said)
+    return BuildFailed(
+        f"{installer} could not install the packages.", hints=["See in the log what it said last."], reason=said
+    )
+
+
+def _unsolved_by_uv(flat: str, said: str) -> HpcenvError:
+    if match := re.search(r"[Bb]ecause (\S+) was not found in the (?:package registry|provided package)", flat):
+        return _not_found(match[1], said)
+    if _PYTHON.search(flat):
+        return _other_python(said)
+    unknown = re.search(r"[Bb]ecause there (?:is|are) no versions? of ([^\s,]+)", flat)
+    only = re.search(r"[Bb]ecause only (?:the following versions of )?([\w.-]+)", flat)
+    found = unknown or only
+    if found and flat.count("depends on") == 0:
+        return _no_version(found[1], said)
+    if re.search(r"network was disabled|Packages were unavailable because", flat):
+        return IndexUnreachable(
+            "The packages are not in the cache, and the network is switched off for uv.",
+            hints=["Unset UV_OFFLINE, or try again where there is a network."],
+            reason=said,
+        )
+    return _conflict(said)
+
+
+def _conflict(said: str) -> RequirementsConflict:
+    return RequirementsConflict(
+        "The requirements exclude each other.",
+        hints=["Loosen one of the requirements that the installer names.", "Or choose another Python."],
+        reason=said,
+    )
+
+
+def _other_python(said: str) -> RequirementsConflict:
+    return RequirementsConflict(
+        "A package needs another Python than the one that was chosen.",
+        hints=["Choose another Python, or another version of the package."],
+        reason=said,
+    )
+
+
+def _not_built(flat: str, said: str) -> BuildFailed:
+    match = _BUILD.search(flat)
+    name = (match[1] or match[2]).rstrip(".,:") if match else ""
+    who = f"The package {name}" if name and "/" not in name else "A package"
+    return BuildFailed(
+        f"{who} has no wheel for this machine and this Python, and building it failed.",
+        hints=[
+            "See in the log why building it failed; often a compiler or a library is missing.",
+            "Choose a version that has a wheel, or another Python.",
+        ],
+        reason=said,
+    )
+
+
+def _not_found(requirement: str, said: str) -> PackageNotFound:
+    name = re.split(r"[=<>!~;\[]", requirement.strip("`'\".,"))[0]
+    return PackageNotFound(
+        f"The package index has no package “{name}”.",
+        hints=["See how it is spelled there; the name to import is not always the name to install."],
+        reason=said,
+    )
+
+
+def _no_version(requirement: str, said: str) -> PackageNotFound:
+    return PackageNotFound(
+        f"No version of the package satisfies “{requirement.strip('`.,')}” for this Python.",
+        hints=["Loosen the version, or choose another Python."],
+        reason=said,
+    )

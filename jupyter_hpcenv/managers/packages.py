@@ -1,0 +1,58 @@
+"""List what is installed in a prefix, from the metadata files there; nothing is started."""
+
+from __future__ import annotations
+
+import contextlib
+from email.parser import HeaderParser
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from packaging.utils import canonicalize_name
+
+from ..errors import BrokenRecord
+from ..files import read_regular
+from .contract import Package
+
+_LARGEST = 5_000_000  # bytes; the long description of a package is part of its metadata
+
+
+class _Origin(msgspec.Struct):
+    """What ``direct_url.json`` says (PEP 610) of a package that did not come from an index."""
+
+    url: str
+    dir_info: dict[str, bool] = {}
+
+
+def list_packages(prefix: Path) -> list[Package]:
+    """Return the packages in the prefix's own site-packages, by name; what it inherits is not among them."""
+    found: dict[str, Package] = {}
+    for lib in ("lib", "lib64"):
+        for folder in sorted(prefix.glob(f"{lib}/python3.*/site-packages/*.dist-info")):
+            package = read(folder)
+            if package is not None:
+                found.setdefault(canonicalize_name(package.name), package)
+    return [found[name] for name in sorted(found)]
+
+
+def read(folder: Path) -> Package | None:
+    """Return what a ``.dist-info`` folder describes, or None where its metadata can not be read."""
+    try:
+        text = read_regular(folder / "METADATA", _LARGEST).decode(errors="replace")
+    except (OSError, BrokenRecord):
+        return None
+    fields = HeaderParser().parsestr(text.partition("\n\n")[0])
+    name, version = fields.get("Name"), fields.get("Version")
+    if not name or not version:
+        return None
+    return Package(name=name.strip(), version=version.strip(), source=_source(folder))
+
+
+def _source(folder: Path) -> str:
+    """Return where a package came from: a URL, an editable folder, or ``index``."""
+    with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError, ValueError):
+        origin = msgspec.json.decode(read_regular(folder / "direct_url.json", 100_000), type=_Origin)
+        parts = urlsplit(origin.url)
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        return f"editable {url}" if origin.dir_info.get("editable") else url
+    return "index"
