@@ -12,6 +12,7 @@ import contextlib
 import fnmatch
 import os
 import re
+import resource
 import selectors
 import shutil
 import signal
@@ -33,6 +34,13 @@ ALLOWED = (
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"),
+)
+
+#: Variables by which builders are told how many threads or processes they may use.
+THREADS = (
+    *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"),
+    *("UV_CONCURRENT_BUILDS", "UV_CONCURRENT_INSTALLS", "UV_CONCURRENT_DOWNLOADS"),
 )
 
 #: Set in every child of an operation, so that strays can be told from other programs of the user.
@@ -54,6 +62,20 @@ def environment(
     kept.setdefault("PATH", os.defpath)
     kept.update(extra or {})
     return kept
+
+
+def thread_caps(source: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return caps on threads for builders, by the processors and processes that this user may use here.
+
+    A login node shows all its processors and allows few of them; a builder that starts a thread for each
+    dies of ``ulimit -u``. What the user has set already is not in the answer.
+    """
+    inherited = os.environ if source is None else source
+    count = len(os.sched_getaffinity(0))
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if limit != resource.RLIM_INFINITY:
+        count = max(1, min(count, limit // 32))
+    return {name: str(count) for name in THREADS if name not in inherited}
 
 
 class Completed:

@@ -27,6 +27,7 @@ from .managers import load_managers
 from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
+from .process import thread_caps
 from .site import Site
 
 HEARTBEAT = 15.0
@@ -125,6 +126,7 @@ def main(path: str) -> int:
         return 1  # somebody has closed it already
     own = Own(folder, "running")
     report = Report(own)
+    os.environ.update(thread_caps())
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         report.signalled = number
@@ -165,6 +167,8 @@ def _carry_out(own: Own, report: Report) -> Record:
     ticket = own.ticket
     config = Config(ticket.config)
     site = Site(config=config)
+    with contextlib.suppress(OSError):
+        os.nice(site.nice)
     request = msgspec.convert(ticket.request, CreateRequest)
     work = msgspec.convert(ticket.work, Work)
     manager = load_managers(config, site)[request.manager]

@@ -28,6 +28,9 @@ from .folder import Folder, seconds_since
 
 __all__ = ["Operations", "Own"]
 
+#: Bytes of output that a log keeps; steps and errors are written beyond it.
+LOG_LIMIT = 20_000_000
+
 
 class Operations:
     """The operations of one user; methods block on the filesystem."""
@@ -235,6 +238,7 @@ class Own:
             self.status.state = "running"
             self.status.started = utc_now()
         folder.write_status(self.status)
+        self._logged, self._full = folder.log_size(), False
         self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def still(self) -> bool:
@@ -249,8 +253,19 @@ class Own:
 
     def append(self, line: LogLine) -> None:
         """Append a line to the log; a full disk loses the line, never the operation."""
+        data = msgspec.json.encode(line) + b"\n"
+        if self._logged + len(data) > LOG_LIMIT and line.kind in ("output", "warning"):
+            if not self._full:
+                self._full = True
+                said = LogLine(at=line.at, kind="warning", text="The log is full: further output is left out.")
+                self._write(msgspec.json.encode(said) + b"\n")
+            return
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        self._logged += len(data)
         with contextlib.suppress(OSError):
-            os.write(self._log, msgspec.json.encode(line) + b"\n")
+            os.write(self._log, data)
 
     def finish(self, state: str, error: dict[str, Any] | None = None, result: dict[str, Any] | None = None) -> None:
         """Write the last status; nothing is written after it."""

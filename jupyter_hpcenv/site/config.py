@@ -131,6 +131,10 @@ class Site(Configurable):
 
     operation_days = Int(30, min=1, help="Days that finished operations and their logs are kept.").tag(config=True)
 
+    nice = Int(
+        5, min=0, max=19, help="How far builds step back behind other programs (as of nice): 0 not at all, 19 most."
+    ).tag(config=True)
+
     preflight_timeout = Int(
         120, min=5, help="Seconds that a new environment's kernel may take to start and answer."
     ).tag(config=True)
