@@ -21,7 +21,7 @@ export namespace CommandIDs {
   export const refresh = 'hpcenv:refresh';
 }
 
-export type EnvironmentState = 'ready' | 'missing' | 'python_gone' | 'broken' | 'newer';
+export type EnvironmentState = 'ready' | 'missing' | 'python_gone' | 'broken' | 'newer' | 'slow';
 export type OperationState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 
 export interface IKernel {

@@ -202,9 +202,16 @@ export function VariableRows(props: {
   const put = (at: number, change: Partial<IVariable>): void =>
     props.onChange(rows.map((row, index) => (index === at ? { ...row, ...change } : row)));
   const list = React.useRef<HTMLDivElement>(null);
+  const added = React.useRef(false);
+  React.useLayoutEffect(() => {
+    if (added.current) {
+      added.current = false;
+      list.current?.querySelector<HTMLElement>('.jp-HpcEnv-vars > input:nth-last-of-type(2)')?.focus();
+    }
+  }, [rows.length]);
   const add = (): void => {
+    added.current = true;
     props.onChange([...rows, { name: '', value: '' }]);
-    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>('.jp-HpcEnv-vars > input:nth-last-of-type(2)')?.focus());
   };
   return (
     <div ref={list}>

@@ -13,6 +13,8 @@ export function stateWord(state: EnvironmentState, trans: TranslationBundle): st
       return trans.__('Python gone');
     case 'newer':
       return trans.__('Made by a newer version');
+    case 'slow':
+      return trans.__('Not answering');
     default:
       return trans.__('Broken');
   }
@@ -35,6 +37,8 @@ export function stateAdvice(environment: IEnvironment, trans: TranslationBundle)
       return trans.__('The Python it was made from was removed. Create it again with another one.');
     case 'newer':
       return trans.__('Update jupyter_hpcenv to change it. It can be used as it is.');
+    case 'slow':
+      return trans.__('Wait until the filesystem answers again, or ask the staff.');
     case 'broken':
       return trans.__('Create it again, or delete it.');
     default:

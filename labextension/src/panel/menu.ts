@@ -90,7 +90,7 @@ export function openMenu(acts: IAct[], x: number, y: number, label: string): Men
     if (index > 0 && act.section !== acts[index - 1].section) {
       menu.addItem({ type: 'separator' });
     }
-    commands.addCommand(act.id, { label: act.label, icon: act.icon, execute: act.run });
+    commands.addCommand(act.id, { label: act.label, icon: act.icon?.bindprops({ stylesheet: 'menuItem' }), execute: act.run });
     menu.addItem({ command: act.id });
   });
   // the chosen command runs after the menu has closed
