@@ -12,11 +12,12 @@ import errno
 import os
 import secrets
 import time
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
 
-from .errors import BrokenRecord, Busy
+from .errors import BrokenRecord, Busy, Refused
 from .files import explain, read_regular, sync_folder, write_atomic
 from .models import Process, utc_now
 from .process import identity, is_alive
@@ -41,10 +42,19 @@ def path_of(root: Path, name: str) -> Path:
     return root / ".hpcenv" / "claims" / name.lower()
 
 
+def look(root: Path, name: str) -> None:
+    """Raise `Busy` if somebody holds the claim on *name* now; takes nothing."""
+    place = path_of(root, name)
+    found = read(place)
+    if found is not None and not abandoned(place, found):
+        raise _busy(name, found, place)
+
+
 def take(root: Path, name: str, holder: str, verb: str, user: str) -> Claim:
     """Take the claim on *name*, or raise `Busy` with who has it; an abandoned one is replaced."""
     place = path_of(root, name)
     claim = Claim(holder=holder, verb=verb, user=user, process=identity(), at=utc_now())
+    _held.add(holder)
     try:
         folder_for(root)
         temporary = place.with_name(f".tmp-{secrets.token_hex(6)}")
@@ -60,19 +70,44 @@ def take(root: Path, name: str, holder: str, verb: str, user: str) -> Claim:
             temporary.unlink(missing_ok=True)
         sync_folder(place.parent)
     except OSError as error:
+        release(root, name, holder)  # the link may have been made
         raise explain(error, place) from error
+    except Busy:
+        _held.discard(holder)
+        raise
     return claim
+
+
+#: What this process holds; its other claims are leftovers of a release that failed.
+_held: set[str] = set()
 
 
 def folder_for(root: Path) -> Path:
     """Create the folder of claims with the permissions of the location itself, so that its sharers can use it."""
-    folder = root / ".hpcenv" / "claims"
     mode = root.stat().st_mode & 0o3777
-    for part in (folder.parent, folder):
-        with contextlib.suppress(FileExistsError):
-            part.mkdir()
-            part.chmod(mode)
-    return folder
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in (".hpcenv", "claims"):
+            made = False
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, dir_fd=handle)
+                made = True
+            try:
+                below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
+                raise Refused(
+                    f"{part} in {root} is a link or a file, so no claim is taken there.",
+                    hints=["Look at what it is and who made it, and remove it."],
+                ) from error
+            os.close(handle)
+            handle = below
+            if made:
+                os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+    return root / ".hpcenv" / "claims"
 
 
 def _link(temporary: Path, place: Path, name: str) -> None:
@@ -85,7 +120,7 @@ def _link(temporary: Path, place: Path, name: str) -> None:
             if found is None:
                 continue  # given back in this moment
             if not abandoned(place, found):
-                raise _busy(name, found) from None
+                raise _busy(name, found, place) from None
             _set_aside(place, found)
         except OSError as error:
             # An NFS server may have made the link and lost the answer: look before deciding.
@@ -107,7 +142,12 @@ def _create(temporary: Path, place: Path) -> None:
         os.close(descriptor)
 
 
-def _busy(name: str, found: Claim) -> Busy:
+def _busy(name: str, found: Claim, place: Path) -> Busy:
+    if not found.holder:
+        return Busy(
+            f"Somebody may be changing {name}: there is a claim on it at {place}, but it can not be read.",
+            hints=["Try again in some minutes.", "If it stays, look at what that is and who made it."],
+        )
     doing = {"create": "being built", "delete": "being deleted", "restore": "being restored"}.get(
         found.verb, "being changed"
     )
@@ -129,6 +169,12 @@ def read(place: Path) -> Claim | None:
         return Claim(holder="", verb="", user="somebody", process=nobody, at="")
 
 
+def taken(root: Path, name: str) -> bool:
+    """Tell whether somebody who may be alive has the claim on *name*."""
+    found = read(path_of(root, name))
+    return found is not None and not abandoned(path_of(root, name), found)
+
+
 def abandoned(place: Path, claim: Claim) -> bool:
     """Tell whether the holder is surely gone: dead on this host, or silent for longer than `STALE`.
 
@@ -136,6 +182,8 @@ def abandoned(place: Path, claim: Claim) -> bool:
     means a dead holder. Elsewhere only silence counts, by the file server's own clock.
     """
     alive = is_alive(claim.process)
+    if alive and claim.process == identity():
+        return claim.holder not in _held
     if alive is not None:
         return not alive
     return _age(place) > STALE
@@ -186,13 +234,55 @@ def adopt(root: Path, name: str, holder: str) -> bool:
     found = read(place)
     if found is None or found.holder != holder:
         return False
-    write_atomic(place, msgspec.json.encode(msgspec.structs.replace(found, process=identity())), 0o644)
+
+    def guard() -> None:
+        if read(place) != found:
+            raise Busy(f"Somebody else has taken over the change of {name}.", hints=["Try again in a moment."])
+
+    _held.add(holder)
+    write_atomic(place, msgspec.json.encode(msgspec.structs.replace(found, process=identity())), 0o644, guard)
     return True
 
 
 def release(root: Path, name: str, holder: str) -> None:
-    """Give the claim back, if it is *holder*'s."""
+    """Give the claim back, if it is *holder*'s; one that can not be removed counts as abandoned from now on."""
+    _held.discard(holder)
     place = path_of(root, name)
     found = read(place)
     if found is not None and found.holder == holder:
-        place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
+@contextlib.contextmanager
+def held(root: Path, name: str, verb: str, user: str) -> Iterator[None]:
+    """Hold the claim on *name* for a change that is made at once; raises `Busy`."""
+    holder = f"{verb}-{secrets.token_hex(8)}"
+    take(root, name, holder, verb, user)
+    try:
+        yield
+    finally:
+        release(root, name, holder)
+
+
+def clear(root: Path, working: Container[str]) -> int:
+    """Take away this user's claims whose holder is surely gone, and what a crash left beside them.
+
+    The claims of the operations *working* stay: their worker may be about to adopt them. Called by
+    `reconcile`; returns how many claims went.
+    """
+    cleared = 0
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path_of(root, "x").parent) as entries:
+        for entry in entries:
+            place = Path(entry.path)
+            if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                continue
+            if entry.name.startswith("."):
+                if _age(place) > STALE:
+                    place.unlink(missing_ok=True)
+                continue
+            found = read(place)
+            if found is not None and found.holder not in working and abandoned(place, found):
+                _set_aside(place, found)
+                cleared += 1
+    return cleared

@@ -238,7 +238,13 @@ class _Secret:
     """Hold a token so that neither a repr nor a traceback with local variables shows it."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = text.strip()  # one that was read from a file ends in a line break
+        if not (self._text.isascii() and self._text.isprintable()):
+            raise HpcenvClientError(
+                "The token has characters in it that no token has.",
+                "invalid_request",
+                ("Give the token alone, as the server printed it.",),
+            )
 
     def header(self) -> dict[str, str]:
         """Return the header that proves who asks; none without a token."""
@@ -302,7 +308,7 @@ def _find(token: str | None) -> _Server:
     """Return the server of this kernel, else the only one that runs; raises `HpcenvClientError`."""
     folder = _runtime_folder()
     parent = os.environ.get("JPY_PARENT_PID", "")
-    if parent.isdigit():
+    if parent.isascii() and parent.isdigit():
         path = folder / f"jpserver-{int(parent)}.json"
         if path.exists() or path.is_symlink():
             return _described(path, token)  # if it is refused, no other one is guessed instead
@@ -339,7 +345,7 @@ def _runtime_folder() -> Path:
         value = os.environ.get(variable)
         if value:
             return Path(value, "jupyter", "runtime") if variable == "XDG_DATA_HOME" else Path(value, below)
-    return Path("~/.local/share/jupyter/runtime").expanduser()
+    return Path(os.path.expanduser("~/.local/share/jupyter/runtime"))  # noqa: PTH111  never raises
 
 
 def _described(path: Path, token: str | None) -> _Server:
@@ -391,7 +397,7 @@ def _own_file(path: Path) -> Row:
         os.close(descriptor)
     try:
         info = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         info = None
     if not isinstance(info, dict):
         raise _refused(f"{path} is damaged.")

@@ -216,6 +216,13 @@ class NewerRecord(BrokenRecord):
     exit_code = 4
 
 
+class BrokenConfiguration(HpcenvError):
+    """A configuration file that can not be read, or a value in it that can not be used: nothing is done without it."""
+
+    code = "broken_configuration"
+    http_status = 503
+
+
 class Cancelled(HpcenvError):
     """Somebody asked for the operation to stop."""
 

@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,9 +26,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY = ".hpcenv-tmp-"
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = 0o600, guard: Callable[[], None] | None = None) -> None:
     """Replace *path* by *data* in one step; after a crash the old bytes or the new ones are there.
 
+    *guard* is called right before that step, when the new bytes lie beside *path* already, and may raise:
+    who takes a folder over removes what lies there, so the step then fails for whom it was taken from.
     Raises `DiskFull` when bytes, files or quota are used up, `LocationUnavailable` for other refusals.
     """
     temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}")
@@ -39,19 +42,34 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
                 view = view[os.write(descriptor, view) :]
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
+            written = os.fstat(descriptor)
         finally:
             os.close(descriptor)  # NFS and quotas may report only here
-        os.replace(temporary, path)  # noqa: PTH105
+        if guard is not None:
+            guard()
+        try:
+            os.replace(temporary, path)  # noqa: PTH105
+        except OSError:
+            if not _is_at(path, written):  # NFS may have done it and lost the answer: look first
+                raise
         sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise explain(error, path) from error
+        if isinstance(error, OSError):
+            raise explain(error, path) from error
+        raise
 
 
-def write_json(path: Path, value: object, mode: int = 0o600) -> None:
+def _is_at(path: Path, facts: os.stat_result) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(path, follow_symlinks=False), facts)  # noqa: PTH116
+    return False
+
+
+def write_json(path: Path, value: object, mode: int = 0o600, guard: Callable[[], None] | None = None) -> None:
     """Write *value* as indented JSON, atomically; people read these files."""
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode)
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode, guard)
 
 
 def explain(error: OSError, path: Path) -> DiskFull | LocationUnavailable:
@@ -108,7 +126,8 @@ def read_regular(path: Path, limit: int = 1_000_000) -> bytes:
     except OSError as error:
         raise BrokenRecord(f"{path} can not be read: {(error.strerror or str(error)).lower()}.") from error
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # what was read is read
+            os.close(descriptor)
 
 
 def decode(data: bytes, kind: type[T], what: str) -> T:
@@ -167,26 +186,35 @@ def publish_dir(source: Path, target: Path) -> None:
         remove_tree(aside)
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(
+    path: Path, *, opened: Callable[[], None] | None = None, emptied: Callable[[], None] | None = None
+) -> None:
     """Remove a folder and what is below it, or a single file; never follows a link, never leaves the device.
 
     Works by folder descriptors, so that nobody can swap a link in between (CVE-2023-6597 was that).
-    A folder of ours without write permission is opened up first. Raises OSError for what stays.
+    A folder of ours without write permission is opened up first. *opened* is called once the folder is
+    held (when it raises, nothing is removed), *emptied* before the empty folder itself goes. Raises
+    OSError for what stays.
     """
     parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         facts = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
         if stat.S_ISDIR(facts.st_mode):
-            _remove_below(parent, path.name, facts.st_dev)
+            _remove_below(parent, path.name, facts.st_dev, opened)
+            if emptied is not None:
+                emptied()
+            os.rmdir(path.name, dir_fd=parent)
         else:
             os.unlink(path.name, dir_fd=parent)
     finally:
         os.close(parent)
 
 
-def _remove_below(parent: int, name: str, device: int) -> None:
+def _remove_below(parent: int, name: str, device: int, opened: Callable[[], None] | None = None) -> None:
     folder = _open_folder(parent, name)
     try:
+        if opened is not None:
+            opened()
         facts = os.fstat(folder)
         if facts.st_dev != device:
             raise OSError(errno.EXDEV, "another filesystem is mounted there", name)
@@ -197,11 +225,11 @@ def _remove_below(parent: int, name: str, device: int) -> None:
         for entry_name, is_folder in listed:
             if is_folder:
                 _remove_below(folder, entry_name, device)
+                os.rmdir(entry_name, dir_fd=folder)
             else:
                 os.unlink(entry_name, dir_fd=folder)
     finally:
         os.close(folder)
-    os.rmdir(name, dir_fd=parent)
 
 
 def _open_folder(parent: int, name: str) -> int:

@@ -14,7 +14,7 @@ import msgspec
 
 RECORD_VERSION = 1
 
-EnvironmentState = Literal["ready", "missing", "python_gone", "broken", "newer"]
+EnvironmentState = Literal["ready", "missing", "python_gone", "broken", "newer", "slow"]
 Origin = Literal["own", "shared", "foreign"]
 OperationState = Literal["pending", "running", "succeeded", "failed", "cancelled", "interrupted"]
 StepState = Literal["todo", "running", "done", "failed"]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Mapping
 
 from .errors import InvalidName, InvalidVariable
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 LOCATION_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
-VARIABLE_LIMIT = 32_768  # characters; Linux takes 131,072 bytes per string (MAX_ARG_STRLEN)
+VARIABLE_LIMIT = 32_768  # bytes; Linux takes 131,072 per string (MAX_ARG_STRLEN)
+VARIABLES_LIMIT = 131_072  # bytes of all together
 DISPLAY_NAME_LIMIT = 100
 PREFIX_LIMIT = 255  # bytes; conda's placeholder is 255 long, so no prefix of any manager is longer
 
@@ -28,7 +30,8 @@ RESERVED = frozenset(
 STEERING = re.compile(
     r"(LD_.*|DYLD_.*|BASH.*|ENV|PROMPT_COMMAND|IFS|SHELLOPTS|PS4|PATH|HOME|_"
     r"|UID|EUID|PPID|GROUPS|SECONDS|S?RANDOM|LINENO|OPTIND|OPTARG|OPTERR|FUNCNAME|DIRSTACK"
-    r"|PYTHONHOME|PYTHONPATH|PYTHONSTARTUP|PYTHONNOUSERSITE|PYTHONEXECUTABLE|PYTHONINSPECT"
+    r"|PYTHON(?!(UNBUFFERED|HASHSEED|WARNINGS|BREAKPOINT|FAULTHANDLER|TRACEMALLOC|ASYNCIODEBUG|MALLOC"
+    r"|DONTWRITEBYTECODE|UTF8|DEVMODE|INTMAXSTRDIGITS)$).*|__PYVENV_LAUNCHER__"
     r"|VIRTUAL_ENV|CONDA_PREFIX|JPY_.*|JUPYTERHUB_.*|JUPYTER_TOKEN|HPCENV_.*)"
 )
 
@@ -99,10 +102,22 @@ def check_variable(name: str, value: str) -> None:
         raise InvalidVariable(
             f"The value of {name} is not text that can be encoded as UTF-8.", hints=["Use plain text."]
         ) from error
-    if len(value) > VARIABLE_LIMIT:
+    if len(value.encode()) > VARIABLE_LIMIT:
         raise InvalidVariable(
-            f"The value of {name} has {len(value)} characters; at most {VARIABLE_LIMIT} are possible.",
+            f"The value of {name} has {len(value.encode())} bytes; at most {VARIABLE_LIMIT} are possible.",
             hints=["Put the value into a file and let the variable name the file."],
+        )
+
+
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Raise `InvalidVariable` unless all of them together can be exported and leave room for a kernel to start."""
+    for name, value in variables.items():
+        check_variable(name, value)
+    total = sum(len(name) + len(value.encode()) + 2 for name, value in variables.items())
+    if total > VARIABLES_LIMIT:
+        raise InvalidVariable(
+            f"The variables have {total} bytes together; at most {VARIABLES_LIMIT} are possible.",
+            hints=["Put long values into files and let the variables name those."],
         )
 
 

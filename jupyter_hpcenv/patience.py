@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Seconds that a location may take to be listed before the others are shown without it.
@@ -28,7 +29,7 @@ class Patience:
         self._guard = threading.Lock()
         self._hung: dict[str, threading.Thread] = {}
 
-    def ask(self, name: str, question: Callable[[], T]) -> T:
+    def ask(self, name: str, question: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Return what *question* returns, or raise `Slow`; exceptions of the question pass."""
         with self._guard:
             before = self._hung.get(name)
@@ -41,7 +42,7 @@ class Patience:
 
         def run() -> None:
             try:
-                answer.append(question())
+                answer.append(question(*args, **options))
             except BaseException as error:  # noqa: BLE001  handed on to who asked
                 failure.append(error)
 

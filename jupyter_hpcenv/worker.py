@@ -21,7 +21,7 @@ import msgspec
 from traitlets.config import Config
 
 from . import claims
-from .errors import Cancelled, HpcenvError, Interrupted
+from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .lifecycle.create import Work, create
 from .managers import load_managers
 from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step
@@ -122,11 +122,15 @@ def main(path: str) -> int:
     folder = Folder(Path(path))
     ticket = folder.ticket()
     root, name = Path(ticket.root), ticket.target.name
-    if folder.status().state != "pending" or not claims.adopt(root, name, ticket.id):
-        return 1  # somebody has closed it already
-    own = Own(folder, "running")
+    try:
+        if folder.status().state != "pending" or not claims.adopt(root, name, ticket.id):
+            return 1  # somebody has closed it already
+        own = Own(folder, "running")
+    except (Busy, Interrupted):
+        return 1  # somebody closes it at this moment
     report = Report(own)
     os.environ.update(thread_caps())
+    os.umask(os.umask(0o022) | 0o022)  # nobody else may write what runs as this user
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         report.signalled = number

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from ..catalog import Catalog
 from ..errors import DiskFull, InvalidRequest, ManagerNotFound, NameTaken
-from ..files import read_regular
 from ..formats.requirements import Rules, parse_requirement, parse_requirements
 from ..managers.contract import Manager
 from ..models import CreateRequest
-from ..names import check_display_name, check_name, check_variable, kernel_name
+from ..names import check_display_name, check_name, check_variables, kernel_name
 from ..site import Site
 
 #: Bytes and files that the smallest environment with a kernel needs.
@@ -24,8 +23,7 @@ def check_words(request: CreateRequest) -> None:
     check_name(request.name)
     if request.display_name:
         check_display_name(request.display_name)
-    for name, value in request.variables.items():
-        check_variable(name, value)
+    check_variables(request.variables)
     if "\0" in request.python or len(request.python) > 4_096:
         raise InvalidRequest("That is no Python.", hints=["Give a version such as 3.12, or a path."])
 
@@ -53,21 +51,16 @@ def manager_of(request: CreateRequest, managers: dict[str, Manager]) -> Manager:
 def check_free(catalog: Catalog, request: CreateRequest, location: str, prefix: Path) -> None:
     """Raise `NameTaken` if something has that name or prefix; called with the claim held."""
     if os.path.lexists(prefix):
-        ours = (prefix / ".hpcenv" / "environment.json").exists()
-        raise NameTaken(
-            f"You have an environment {request.name} in {location} already."
-            if ours
-            else f"{prefix} exists already and is no environment of jupyter_hpcenv.",
-            hints=["Choose another name, or delete what is there."],
-        )
+        if not os.path.exists(prefix / ".hpcenv" / "environment.json"):  # noqa: PTH110  also where we may not look
+            raise NameTaken(
+                f"{prefix} exists already and is no environment of jupyter_hpcenv.",
+                hints=["Choose another name, or delete what is there."],
+            )
+        raise _taken(request.name, location, mine=prefix.lstat().st_uid == os.geteuid())
     folded = request.name.lower()
     for row in catalog.environments(location=location):
         if row.name == request.name:
-            raise NameTaken(
-                f"You have an environment {row.name} in {location} already"
-                + (", whose prefix is gone." if row.state == "missing" else "."),
-                hints=["Choose another name, or delete that one."],
-            )
+            raise _taken(row.name, location, mine=row.origin == "own", gone=row.state == "missing")
         if row.name.lower() == folded:
             raise NameTaken(
                 f"{request.name} differs from {row.name} only by case; the kernels of both would have one name.",
@@ -79,6 +72,17 @@ def check_free(catalog: Catalog, request: CreateRequest, location: str, prefix: 
                 f"{prefix.name} differs from {neighbour} in {prefix.parent} only by case.",
                 hints=["Choose a name that differs by more."],
             )
+
+
+def _taken(name: str, location: str, *, mine: bool, gone: bool = False) -> NameTaken:
+    if not mine:
+        return NameTaken(
+            f"Somebody else has an environment {name} in {location} already.", hints=["Choose another name."]
+        )
+    return NameTaken(
+        f"You have an environment {name} in {location} already" + (", whose prefix is gone." if gone else "."),
+        hints=["Choose another name, or delete that one."],
+    )
 
 
 def _listed(folder: Path) -> list[str]:
@@ -108,13 +112,12 @@ def check_room(prefix: Path) -> None:
 
 
 def kernel_is_free(request: CreateRequest, location: str, site: Site) -> None:
-    """Raise `NameTaken` if a kernelspec that is not ours has the name that this one would get."""
+    """Raise `NameTaken` if there is a kernelspec of the name that this one would get, whoever made it."""
     if not request.kernel:
         return
-    name = kernel_name(location, request.name)
-    spec = site.kernels_dir / name / "kernel.json"
-    if spec.exists() and b'"hpcenv"' not in read_regular(spec):
+    folder = site.kernels_dir / kernel_name(location, request.name)
+    if os.path.lexists(folder):
         raise NameTaken(
-            f"A kernel {name} exists at {spec.parent} and is not of jupyter_hpcenv.",
-            hints=["Remove or rename that kernel, or choose another name."],
+            f"A kernel of that name exists already, at {folder}.",
+            hints=["Remove that kernel if its environment is gone, or choose another name."],
         )

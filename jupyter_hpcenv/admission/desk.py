@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from traitlets.config import Config
 
 from .. import claims, kernels
 from ..catalog import Catalog
-from ..errors import InvalidRequest, KernelRunning, NotFound, PreconditionFailed, Refused, WrongState
+from ..errors import (
+    Busy,
+    DiskFull,
+    InvalidRequest,
+    KernelRunning,
+    NameTaken,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    WrongState,
+)
 from ..lifecycle import change, create, delete
 from ..managers import load_managers
 from ..managers.contract import Manager
@@ -46,6 +56,9 @@ from ..site.locations import ELSEWHERE, place_for, root_of
 from ..site.quoting import csh, fish, sh
 from . import check, facts
 from .reconcile import empty_expired, reconcile
+
+#: Seconds that the first of two equal requests may take from its claim to its operation.
+_TWIN = 3.0
 
 
 class Admission:
@@ -77,10 +90,28 @@ class Admission:
             earlier = self._earlier(idempotency_key, request)
             if earlier is not None:
                 return earlier
+        try:
+            return self._submit(verb, request, identifier, idempotency_key)
+        except (Busy, NameTaken):
+            # The same request may have been handed in twice at once, and the other one was faster.
+            earlier = self._awaited(idempotency_key, request) if idempotency_key else None
+            if earlier is None:
+                raise
+            return earlier
+
+    def _awaited(self, key: str, request: CreateRequest) -> Operation | None:
+        """Return the operation of a key that another call is just submitting, or None after a few seconds."""
+        until = time.monotonic() + _TWIN
+        while (earlier := self._earlier(key, request)) is None and time.monotonic() < until:
+            time.sleep(0.05)
+        return earlier
+
+    def _submit(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str) -> Operation:
         check.check_words(request)
         manager = check.manager_of(request, self.managers)
         requirements = check.requirements_of(request, self.site)
         location, root, prefix = place_for(self.site, request.name, request.location, request.prefix)
+        claims.look(root, request.name)
         check.check_free(self.catalog, request, location, prefix)
         check.check_room(prefix)
         check.kernel_is_free(request, location, self.site)
@@ -143,6 +174,8 @@ class Admission:
                 hints=["Shut the kernels down first, or delete with force."],
             )
         with self._claimed(row, "delete"):
+            row = self.catalog.find(row.id)  # as it stands now that nobody else changes it
+            delete.check_deletable(row)
             item = delete.to_trash(self.catalog, row)
         if item is None:
             item = TrashItem(
@@ -164,6 +197,7 @@ class Admission:
         """Bring an environment back from the trash with its kernel."""
         item = delete.find_item(self.catalog, reference)
         with self._claimed(item, "restore"):
+            delete.check_restorable(self.catalog, item)
             delete.restore(self.catalog, item)
         return self.catalog.find(item.id)
 
@@ -204,7 +238,6 @@ class Admission:
         """Take a kernel off the launcher; the environment stays."""
         check_kernel_name(kernel)
         self._edit(reference, lambda record: change.without_kernel(record, kernel))
-        kernels.unpublish(kernel, self.site)
 
     def _edit(self, reference: str, edit: Callable[[Record], Record]) -> EnvironmentDetail:
         row = self.catalog.find(reference)
@@ -221,15 +254,16 @@ class Admission:
     @contextlib.contextmanager
     def _claimed(self, what: Environment | TrashItem, verb: str) -> Iterator[None]:
         root = self._root(what)
-        holder = f"{verb}-{secrets.token_hex(8)}"
         if not root.is_dir():
             yield  # the location itself is gone: there is nothing left that a claim could protect
             return
-        claims.take(root, what.name, holder, verb, username())
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(claims.held(root, what.name, verb, username()))
+            except DiskFull:
+                if verb != "delete" or claims.taken(root, what.name):
+                    raise  # what makes room works without a claim, if nobody else has one
             yield
-        finally:
-            claims.release(root, what.name, holder)
 
     def _root(self, what: Environment | TrashItem) -> Path:
         if what.location in ("", ELSEWHERE):

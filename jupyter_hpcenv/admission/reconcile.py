@@ -12,11 +12,11 @@ from pathlib import Path
 from .. import claims
 from ..catalog import Catalog
 from ..catalog.records import RECORD
-from ..errors import HpcenvError
+from ..errors import Busy, DiskFull, HpcenvError, Interrupted
 from ..files import decode, read_regular
-from ..lifecycle.create import clean
 from ..lifecycle.delete import mark_gone, sweep
 from ..lifecycle.faces import roll_forward
+from ..lifecycle.ground import clear_ground, clear_leftovers
 from ..models import FINISHED, LogLine, Record, Ticket
 from ..operations.folder import Folder, seconds_since
 from ..operations.store import Operations, Own, gone
@@ -28,25 +28,44 @@ def reconcile(catalog: Catalog, operations: Operations) -> list[str]:
     done = []
     for folder, ticket in operations.unfinished_dead():
         with contextlib.suppress(HpcenvError, OSError):
-            done.append(close(folder, ticket))
+            done.append(close(folder, ticket, catalog))
+    _clear_claims(catalog, operations)
     with contextlib.suppress(HpcenvError, OSError):
         done += roll_forward(catalog)
     return done
 
 
-def close(folder: Folder, ticket: Ticket) -> str:
-    """Finish an operation for its dead worker: committed work counts, anything else is removed."""
+def _clear_claims(catalog: Catalog, operations: Operations) -> None:
+    """Take away claims that a crash left (other hosts would respect them for minutes), and half-built prefixes."""
+    working: set[str] = set()
+    finished: set[str] = set()
+    for folder in operations.folders():
+        with contextlib.suppress(HpcenvError):
+            (finished if folder.status().state in FINISHED else working).add(folder.id)
+    for root in {folder.parent for _, folder in catalog.trash_folders()}:
+        with contextlib.suppress(HpcenvError, OSError):
+            claims.clear(root, working)
+            clear_leftovers(root, finished)
+
+
+def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
+    """Finish an operation for its dead worker: committed work counts, anything else is removed.
+
+    Nothing is removed where somebody else has the claim by now, and may have begun anew.
+    """
     before = folder.status()
-    own = Own(folder, before.state)
+    own = Own(folder)
     if before.state in FINISHED:
         return f"{ticket.target.name} was finished."
     stop_marked(ticket.id)
     prefix = Path(ticket.target.prefix)
     error = gone(folder, before)
-    if _committed(prefix, ticket.id):
+    record = _committed(prefix, ticket.id)
+    if record is not None:
         state, body = "succeeded", None
+        catalog.records.write_copy(record)  # outside all locations only the copy leads to it
     else:
-        clean(prefix)
+        _clean(prefix, own)
         state = "cancelled" if folder.cancelling else "interrupted"
         body = error.body()
         own.append(LogLine(at=round(seconds_since(ticket.submitted), 3), kind="error", text=error.message))
@@ -56,10 +75,30 @@ def close(folder: Folder, ticket: Ticket) -> str:
     return f"{ticket.verb} {ticket.target.name}: {state}."
 
 
-def _committed(prefix: Path, operation: str) -> bool:
+def _clean(prefix: Path, own: Own) -> None:
+    ticket = own.ticket
+    root, name = Path(ticket.root), ticket.target.name
+
+    def guard() -> None:
+        if not own.still() or not claims.renew(root, name, ticket.id):
+            raise Interrupted("Another process has taken this operation over.")
+
+    if not prefix.is_dir():
+        return
+    with contextlib.suppress(DiskFull):  # then the old claim has to do: what is removed here makes room
+        if not claims.adopt(root, name, ticket.id):
+            try:
+                claims.take(root, name, ticket.id, ticket.verb, ticket.user)
+            except Busy:
+                return
+    clear_ground(prefix, ticket.id, guard)
+
+
+def _committed(prefix: Path, operation: str) -> Record | None:
     with contextlib.suppress(OSError, HpcenvError):
-        return decode(read_regular(prefix / RECORD), Record, str(prefix)).operation == operation
-    return False
+        record = decode(read_regular(prefix / RECORD), Record, str(prefix))
+        return record if record.operation == operation else None
+    return None
 
 
 def empty_expired(catalog: Catalog) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from ..errors import Ambiguous, BrokenRecord, HpcenvError, NewerRecord, NotFound
 from ..models import Environment, EnvironmentDetail, Kernel, Record, TrashItem
 from ..names import is_environment_id
+from ..patience import Patience, Slow
 from ..site import Site
 from ..site.locations import ELSEWHERE, root_of
 from . import trash
@@ -28,6 +29,8 @@ class Catalog:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.records = Records(site)
+        self._patience = Patience()
+        self._uid = os.geteuid()
 
     def environments(self, location: str = "", name: str = "", query: str = "") -> list[Environment]:
         """Return rows, ours first, each group by name; the filters must all match."""
@@ -88,46 +91,89 @@ class Catalog:
         published = self._published()
         pythons: dict[str, bool] = {}
         rows: dict[str, Environment] = {}
+        slow: set[str] = set()
+        found: list[Environment] = []
         for location in self.site.locations:
-            with contextlib.suppress(HpcenvError, OSError):
-                root = root_of(self.site, location)
-                for entry in sorted(os.scandir(root), key=lambda entry: entry.name.lower()):
-                    if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                        row = self._at(Path(entry.path), location, published, pythons)
-                        if row is not None:
-                            rows.setdefault(row.id, row)
-        trashed = None
-        for copy in self.records.copies():
-            if copy.id in rows:
+            try:
+                found += self._patience.ask(location, self._in, location, published, pythons)
+            except Slow:
+                slow.add(location)
+        copies = {copy.id: copy for copy in self.records.copies()}
+        for row in sorted(found, key=lambda row: row.origin != "own"):
+            known = copies.get(row.id)
+            if row.id in rows or (row.origin != "own" and known is not None and known.prefix != row.prefix):
+                row.id = foreign_id(Path(row.prefix))  # somebody's record says that it is another environment
+            rows[row.id] = row
+        places = {row.prefix for row in rows.values()}
+        absent: dict[str, Record] = {}
+        beside: Environment | None
+        for copy in copies.values():
+            if copy.id in rows or copy.prefix in places:
                 continue
-            row = self._at(Path(copy.prefix), copy.location, published, pythons)
-            if row is not None and row.id == copy.id:
-                rows[row.id] = row
+            beside = None
+            try:
+                if copy.location not in slow:
+                    beside = self._patience.ask(copy.prefix, self._at, copy.prefix, copy.location, published, pythons)
+            except Slow:
+                slow.add(copy.location)
+            if copy.location in slow:
+                rows[copy.id] = self._slow(copy, published)
+                continue
+            if beside is not None and beside.id == copy.id:
+                rows[beside.id] = beside
                 continue
             if copy.platform.cluster != self.site.cluster:
                 continue  # a home that clusters share: its prefix lies on another one's disk
-            if trashed is None:
-                trashed = {item.id for item in self.trash()}
-            if copy.id not in trashed:
+            absent[copy.id] = copy
+        for _ in range(2):  # a delete or a restore may pass by while we look in one place and then in the other
+            if not absent:
+                break
+            trashed = {item.id for item in self.trash()} | self.marked()
+            for copy in [absent.pop(identifier) for identifier in list(absent)]:
+                if copy.id in trashed:
+                    continue
+                beside = None
+                with contextlib.suppress(Slow):
+                    beside = self._patience.ask(copy.prefix, self._at, copy.prefix, copy.location, published, pythons)
+                if beside is not None and beside.id == copy.id:
+                    rows[copy.id] = beside
+                else:
+                    absent[copy.id] = copy
+        for copy in absent.values():
+            if self.records.remembers(copy.id):  # else it was removed for good while we looked
                 rows[copy.id] = self._missing(copy, published)
         return list(rows.values())
 
-    def _at(self, prefix: Path, location: str, published: set[str], pythons: dict[str, bool]) -> Environment | None:
+    def _in(self, location: str, published: dict[str, str], pythons: dict[str, bool]) -> list[Environment]:
+        """Return the rows of one location; none where it can not be read (`locations` says why)."""
+        found = []
+        with contextlib.suppress(HpcenvError, OSError):
+            root = root_of(self.site, location)
+            for entry in sorted(os.scandir(root), key=lambda entry: entry.name.lower()):
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False) and _is_text(entry.path):
+                    row = self._at(entry.path, location, published, pythons)
+                    if row is not None:
+                        found.append(row)
+        return found
+
+    def _at(self, place: str, location: str, published: dict[str, str], pythons: dict[str, bool]) -> Environment | None:
         try:
-            record, uid = self.records.read(prefix)
+            record, uid = self.records.read(place)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except NewerRecord as error:
-            return _unusable(prefix, location, "newer", error)
+            return _unusable(Path(place), location, "newer", error)
         except BrokenRecord as error:
-            return _unusable(prefix, location, "broken", error)
+            return _unusable(Path(place), location, "broken", error)
         except OSError as error:
-            return _unusable(prefix, location, "broken", HpcenvError(f"{prefix} can not be read: {error.strerror}."))
-        row = self._shown(record, published, own=uid == os.geteuid())
-        row.prefix, row.location, row.name = str(prefix), location, record.name
+            return _unusable(
+                Path(place), location, "broken", HpcenvError(f"{place} can not be read: {error.strerror}.")
+            )
+        row = self._shown(record, published, own=uid == self._uid)
+        row.prefix, row.location, row.name = place, location, record.name
         if record.prefix != row.prefix:
-            row.state = "broken"
-            row.message = f"It was moved here from {record.prefix}; its programs still point there."
+            row.id, row.name, row.state, row.kernels = foreign_id(Path(place)), Path(place).name, "broken", []
+            row.message = f"It was copied or moved here from {record.prefix}; its programs still point there."
             return row
         if record.python_path not in pythons:
             pythons[record.python_path] = os.path.exists(record.python_path)  # noqa: PTH110  once for each interpreter
@@ -135,8 +181,7 @@ class Catalog:
             row.state, row.message = "python_gone", f"Its Python {record.python} is gone from {record.python_path}."
         return row
 
-    def _shown(self, record: Record, published: set[str], *, own: bool) -> Environment:
-        folder = self.site.kernels_dir
+    def _shown(self, record: Record, published: dict[str, str], *, own: bool) -> Environment:
         return Environment(
             id=record.id,
             name=record.name,
@@ -151,7 +196,7 @@ class Catalog:
                 Kernel(
                     name=kernel.name,
                     display_name=kernel.display_name,
-                    path=str(folder / kernel.name) if kernel.name in published else "",
+                    path=published.get(kernel.name, ""),
                 )
                 for kernel in record.kernels
                 if own or kernel.name in published
@@ -160,15 +205,22 @@ class Catalog:
             owner=record.owner,
         )
 
-    def _missing(self, copy: Record, published: set[str]) -> Environment:
+    def _slow(self, copy: Record, published: dict[str, str]) -> Environment:
+        row = self._shown(copy, published, own=True)
+        row.state, row.message = "slow", f"The filesystem of {copy.prefix} does not answer now."
+        return row
+
+    def _missing(self, copy: Record, published: dict[str, str]) -> Environment:
         row = self._shown(copy, published, own=True)
         row.state, row.message = "missing", f"Its prefix {copy.prefix} is gone."
         return row
 
-    def _published(self) -> set[str]:
+    def _published(self) -> dict[str, str]:
+        """Return where each kernelspec of this user lies, by name; listed once for all rows."""
+        folder = self.site.kernels_dir
         with contextlib.suppress(OSError):
-            return set(os.listdir(self.site.kernels_dir))  # noqa: PTH208
-        return set()
+            return {name: f"{folder}/{name}" for name in os.listdir(folder)}  # noqa: PTH208
+        return {}
 
     def _detail(self, row: Environment, record: Record) -> EnvironmentDetail:
         values = {field: getattr(row, field) for field in row.__struct_fields__}
@@ -181,19 +233,39 @@ class Catalog:
         """Return what can be restored, newest first."""
         found: dict[str, TrashItem] = {}
         for location, folder in self.trash_folders():
-            for item in trash.list_items(folder, location, self.site.trash_days):
-                found.setdefault(item.path, item)
+            with contextlib.suppress(Slow):
+                for item in self._patience.ask(
+                    f"trash {folder}", trash.list_items, folder, location, self.site.trash_days
+                ):
+                    found.setdefault(item.path, item)
         return sorted(found.values(), key=lambda item: item.deleted, reverse=True)
+
+    def marked(self) -> set[str]:
+        """Return the ids of what can not be restored and waits to be removed."""
+        return {trash.id_of_marked(path) for _, folder in self.trash_folders() for path in trash.marked(folder)}
 
     def trash_folders(self) -> list[tuple[str, Path]]:
         """Return (location, folder) of every trash of this user that may exist."""
         folders: dict[Path, str] = {}
         for location in self.site.locations:
-            with contextlib.suppress(HpcenvError):
-                folders[trash.folder_beside(root_of(self.site, location) / "x")] = location
+            with contextlib.suppress(HpcenvError, Slow):
+                root = self._patience.ask(f"root {location}", root_of, self.site, location)
+                folders[trash.folder_beside(root / "x")] = location
+        parents: dict[str, str] = {}
         for copy in self.records.copies():
-            folders.setdefault(trash.folder_beside(Path(copy.prefix)), copy.location or ELSEWHERE)
+            parents.setdefault(os.path.dirname(copy.prefix), copy.location or ELSEWHERE)  # noqa: PTH120  for thousands
+        for parent, location in parents.items():
+            folders.setdefault(trash.folder_beside(Path(parent) / "x"), location)
         return [(location, folder) for folder, location in folders.items()]
+
+
+def _is_text(path: str) -> bool:
+    """Tell whether a path can be shown and sent at all; names of files are bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _texts(row: Environment) -> list[str]:

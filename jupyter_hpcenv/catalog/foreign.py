@@ -34,8 +34,9 @@ def find_foreign(site: Site) -> list[Environment]:
         return []
     found: dict[Path, Environment] = {}
     for candidate in _candidates(site):
-        with contextlib.suppress(OSError, BrokenRecord):
-            prefix = candidate.resolve()
+        with contextlib.suppress(OSError, ValueError, BrokenRecord):
+            prefix = Path(os.path.realpath(candidate))
+            os.fspath(prefix).encode()  # a name that is no text can not be shown, nor asked for
             if prefix not in found and not (prefix / ".hpcenv" / "environment.json").exists():
                 environment = _describe(prefix)
                 if environment is not None:

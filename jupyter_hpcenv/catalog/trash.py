@@ -1,7 +1,7 @@
 """Name, list and mark what was deleted.
 
 A deleted prefix lies beside where it was, in ``.trash-UID/<id>@<time>@<folder>``: one rename, no copy, no
-file that could be lost apart from it. Marked ones (``.gone-…``) can not be restored and wait for removal.
+file that could be lost apart from it. Marked ones (``.gone-<id>-…``) can not be restored and wait for removal.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import contextlib
 import datetime
 import os
 import re
+import secrets
 import stat
 from pathlib import Path
 
 from ..errors import BrokenRecord, Refused
 from ..files import decode, explain, read_regular
 from ..models import Record, TrashItem
-from ..names import NAME_PATTERN
+from ..names import NAME_PATTERN, is_environment_id
 from .records import RECORD
 
 _ITEM = re.compile(rf"([0-9a-f]{{32}})@(\d{{8}}T\d{{6}}Z)@({NAME_PATTERN})")
@@ -88,6 +89,17 @@ def _item(path: Path, match: re.Match[str], location: str, days: int) -> TrashIt
 
 def _iso(moment: datetime.datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def gone_name(identifier: str) -> str:
+    """Return a folder name that says that this environment can not be restored."""
+    return f"{GONE}{identifier}-{secrets.token_hex(8)}"
+
+
+def id_of_marked(path: Path) -> str:
+    """Return the id of the environment that is marked, or an empty text."""
+    identifier = path.name.removeprefix(GONE).partition("-")[0]
+    return identifier if is_environment_id(identifier) else ""
 
 
 def marked(folder: Path) -> list[Path]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
-from .configuration import Configuration
 from .output import Output
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ class Session:
         """The desk where requests are handed in; raises `HpcenvError` for a broken configuration."""
         if os.geteuid() == 0:
             self.output.warn("You are root: environments that you make belong to root.")
+        from ..site.configuration import Configuration
+
         configuration = Configuration(self._config_file, self._definitions)
         from ..admission import Admission
 

@@ -5,7 +5,7 @@ It is POSIX sh, because a shell starts in 1.5 ms and Python in 15; a site can re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..files import explain, write_atomic
@@ -44,13 +44,16 @@ def launch_path(prefix: Path) -> Path:
     return prefix / ".hpcenv" / "launch"
 
 
-def write_launch(record: Record, site: Site) -> Path:
-    """Write the launch script of an environment and return its path; called on creation and on every change."""
+def write_launch(record: Record, site: Site, guard: Callable[[], None] | None = None) -> Path:
+    """Write the launch script of an environment and return its path; called on creation and on every change.
+
+    *guard* raises when somebody else builds there by now.
+    """
     path = launch_path(Path(record.prefix))
     text = render_launch(record, site.variables, site.template_dirs)
     try:
         path.parent.mkdir(mode=0o755, exist_ok=True)
     except OSError as error:
         raise explain(error, path) from error
-    write_atomic(path, text.encode(), 0o755)
+    write_atomic(path, text.encode(), 0o755, guard)
     return path

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import msgspec
 
-from .. import kernels
 from ..catalog import Records
 from ..catalog.records import revised
 from ..errors import NotFound, WrongState
 from ..models import EnvironmentPatch, Kernel, KernelPatch, Record, utc_now
-from ..names import check_display_name, check_variable, kernel_name
+from ..names import check_display_name, check_variables, kernel_name
 from ..site import Site
-from .faces import publish_faces
+from .faces import bring_in_step
 
 
 def patched(record: Record, patch: EnvironmentPatch) -> Record:
@@ -27,8 +26,8 @@ def patched(record: Record, patch: EnvironmentPatch) -> Record:
             if value is None:
                 variables.pop(name, None)
             else:
-                check_variable(name, value)
                 variables[name] = value
+        check_variables(variables)
     renamed = [
         msgspec.structs.replace(kernel, display_name=title) if kernel.display_name == record.display_name else kernel
         for kernel in record.kernels
@@ -39,8 +38,7 @@ def patched(record: Record, patch: EnvironmentPatch) -> Record:
 def commit(record: Record, records: Records, site: Site) -> None:
     """Write a changed record and bring its faces in step."""
     records.write(record)
-    kernels.write_launch(record, site)
-    publish_faces(record, site)
+    bring_in_step(record, records, site)
 
 
 def with_kernel(record: Record, name: str, patch: KernelPatch) -> Record:

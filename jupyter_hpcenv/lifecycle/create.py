@@ -13,16 +13,17 @@ from pathlib import Path
 import msgspec
 
 from .. import kernels
-from ..catalog import Records
+from ..catalog import Records, trash
 from ..errors import HpcenvError, Interrupted
-from ..files import explain, remove_tree
+from ..files import explain
 from ..managers.contract import Choice, Manager
 from ..models import CreateRequest, Kernel, Record, Reporter, Step, Target, utc_now
 from ..names import kernel_name
-from ..process import environment
+from ..process import environment, stop_marked
 from ..site import Site
 from ..site.config import username
 from .faces import publish_faces
+from .ground import break_ground, clear_ground
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -50,23 +51,24 @@ def create(
 ) -> Record:
     """Build what *request* asks for at ``target.prefix`` and return its record; called by the worker.
 
-    *guard* raises when another process has taken the operation over: it is asked before each publish.
+    *guard* raises when another process has taken the operation over: it is asked at the commit, and
+    before anything is removed.
     """
     prefix = Path(target.prefix)
     try:
-        record = _build(request, work, target, operation, site, manager, report)
+        record = _build(request, work, target, operation, site, manager, report, guard)
         report.step("publish")
         report.check()
-        guard()
-        Records(site).write(record)
+        Records(site).write(record, guard)
     except BaseException as error:
         with contextlib.suppress(Interrupted):  # whoever took over cleans, and may have begun anew there
-            guard()
-            clean(prefix)
+            stop_marked(operation)  # what a build started and left behind would go on writing
+            clear_ground(prefix, operation, guard)
         if isinstance(error, OSError):
             raise explain(error, prefix) from error
         raise
     try:
+        Records(site).write_copy(record)
         publish_faces(record, site)
     except HpcenvError as error:
         report.line("error", f"The environment is there, but its kernel could not be published: {error.message}")
@@ -82,11 +84,14 @@ def _build(
     site: Site,
     manager: Manager,
     report: Reporter,
+    guard: Callable[[], None],
 ) -> Record:
     prefix = Path(target.prefix)
     if request.kernel:
         kernels.warm()
-    prefix.parent.mkdir(parents=True, exist_ok=True)
+    break_ground(prefix, operation)
+    with contextlib.suppress(HpcenvError):
+        trash.make_folder(prefix)  # now, so that deleting needs no room on a full disk
     built = manager.create(work.choice, work.requirements, prefix, report)
     title = request.display_name or f"{request.name} (Python {'.'.join(built.python.split('.')[:2])})"
     now = utc_now()
@@ -113,22 +118,10 @@ def _build(
         changed=now,
         operation=operation,
     )
-    launch = kernels.write_launch(record, site)
+    launch = kernels.write_launch(record, site, guard)
     report.step("prove")
     env = environment(site.passthrough)
     record.preflight = kernels.prove(record, launch, env, report.check, float(site.preflight_timeout))
     what = "The kernel started and answered" if request.kernel else "Its Python started"
     report.line("output", f"{what} in {record.preflight.seconds:.1f} s; sys.prefix is {prefix}.")
     return record
-
-
-def clean(prefix: Path) -> None:
-    """Remove a prefix that has no record: half-built things never stay."""
-    if (prefix / ".hpcenv" / "environment.json").exists():
-        return
-    try:
-        remove_tree(prefix)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise explain(error, prefix) from error

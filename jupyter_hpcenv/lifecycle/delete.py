@@ -1,15 +1,15 @@
 """Move environments to the trash, bring them back, and remove them for good.
 
-To delete is one rename; the kernelspec goes first, so that the launcher never offers what is gone (a
-crash in between leaves the environment, and its kernelspec is written again).
+To delete is one rename, and the kernelspec goes right after it; what a crash leaves in between is a
+kernelspec that explains itself, and it goes as soon as somebody looks.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
-import secrets
 from pathlib import Path
 
 from .. import kernels
@@ -40,9 +40,8 @@ def to_trash(catalog: Catalog, row: Environment) -> TrashItem | None:
     if row.state != "missing" and prefix.is_symlink():
         raise Refused(f"{prefix} is a link, so it is not moved.", hints=["Remove the link yourself."])
     folder = trash.make_folder(prefix) if row.state != "missing" else None
-    for kernel in row.kernels:
-        kernels.unpublish(kernel.name, catalog.site)
     if folder is None:
+        _unpublish(catalog, row)
         catalog.records.forget(row.id)
         return None
     target = folder / trash.item_name(row.id, prefix)
@@ -53,7 +52,16 @@ def to_trash(catalog: Catalog, row: Environment) -> TrashItem | None:
             raise _not_moved(error, prefix) from error
     with contextlib.suppress(OSError):
         sync_folder(folder)
+    _unpublish(catalog, row)
     return find_item(catalog, row.id)
+
+
+def _unpublish(catalog: Catalog, row: Environment) -> None:
+    """Take the kernelspecs of *row* away; one of that name that belongs to another environment stays."""
+    published = kernels.published(catalog.site)
+    for kernel in row.kernels:
+        if published.get(kernel.name, {}).get("environment") == row.id:
+            kernels.unpublish(kernel.name, catalog.site)
 
 
 def _not_moved(error: OSError, prefix: Path) -> LocationUnavailable:
@@ -70,6 +78,16 @@ def find_item(catalog: Catalog, reference: str) -> TrashItem:
         if item.id == reference or (item.name == name and location in ("", item.location)):
             return item
     raise NotFound(f"{reference!r} is not in the trash.", hints=["List the trash to see what can be restored."])
+
+
+def check_restorable(catalog: Catalog, item: TrashItem) -> None:
+    """Raise `NameTaken` if another environment of the location has the name by now; called with the claim held."""
+    for row in catalog.environments(location=item.location):
+        if row.name.lower() == item.name.lower():
+            raise NameTaken(
+                f"There is an environment {row.name} in {item.location} by now, so {item.name} can not come back.",
+                hints=[f"Delete {row.name} first, then restore {item.name}."],
+            )
 
 
 def restore(catalog: Catalog, item: TrashItem) -> None:
@@ -95,24 +113,33 @@ def restore(catalog: Catalog, item: TrashItem) -> None:
 
 def mark_gone(catalog: Catalog, item: TrashItem) -> Path:
     """Make an item unrestorable at once, by a rename; its bytes are removed by `sweep`."""
-    gone = Path(item.path).with_name(trash.GONE + secrets.token_hex(8))
+    gone = Path(item.path).with_name(trash.gone_name(item.id))
     try:
         os.rename(item.path, gone)  # noqa: PTH104
     except FileNotFoundError:
         raise NotFound(f"{item.name} is not in the trash any more.", hints=["List the trash again."]) from None
     except OSError as error:
         raise explain(error, Path(item.path)) from error
-    if not any(other.id == item.id for other in catalog.trash()):
-        catalog.records.forget(item.id)
     return gone
 
 
 def sweep(catalog: Catalog) -> int:
-    """Remove what is marked as gone; what resists (a file open on NFS) is tried again next time."""
+    """Remove what is marked as gone; what resists (a file open on NFS) is tried again next time.
+
+    The copy of the record goes when the bytes have gone: until then it is what leads here from outside
+    all locations.
+    """
     removed = 0
     for _, folder in catalog.trash_folders():
         for path in trash.marked(folder):
             with contextlib.suppress(OSError):
-                remove_tree(path)
+                remove_tree(path, emptied=functools.partial(_forget, catalog, trash.id_of_marked(path)))
                 removed += 1
     return removed
+
+
+def _forget(catalog: Catalog, identifier: str) -> None:
+    kept = {item.id for item in catalog.trash()}
+    kept |= {row.id for row in catalog.environments() if row.state != "missing"}
+    if identifier not in kept:
+        catalog.records.forget(identifier)

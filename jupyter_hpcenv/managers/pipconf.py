@@ -113,7 +113,7 @@ def _files(env: Mapping[str, str]) -> Iterator[Path]:
     yield home / ".pip" / "pip.conf"
     yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
     if chosen:
-        yield Path(chosen).expanduser()
+        yield Path(os.path.expanduser(chosen))  # noqa: PTH111  Path.expanduser raises for users that do not exist
 
 
 def _read(path: Path) -> list[Setting]:

@@ -64,6 +64,7 @@ def make_prefix(
             raise ManagerNotFound("uv is not installed.", hints=["Choose another creator, or install uv."])
         number = uv_version(env)
         argv = [find_uv(), "venv", "--no-config", "--no-project", "--no-python-downloads", "--quiet"]
+        argv.append("--allow-existing")  # the folder is there already, and only what marks it as ours
         argv += [*shared, "--python", python.path, str(prefix)]
     elif creator == "virtualenv":
         with contextlib.suppress(PackageNotFoundError):

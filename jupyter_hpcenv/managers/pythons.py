@@ -175,7 +175,7 @@ def _these(found: Sequence[PythonFact]) -> str:
 
 
 def _by_path(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
-    path = Path(wanted).expanduser()
+    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  Path.expanduser raises for users that do not exist
     for fact in found:
         if str(path) in (fact.path, fact.real):
             return fact

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -43,9 +44,9 @@ class Folder:
         except FileNotFoundError:
             return Status()
 
-    def write_status(self, status: Status) -> None:
-        """Replace the status; only the owner may."""
-        write_json(self.path / "status.json", status)
+    def write_status(self, status: Status, guard: Callable[[], None] | None = None) -> None:
+        """Replace the status; only the owner may, so *guard* raises for anybody else."""
+        write_json(self.path / "status.json", status, guard=guard)
 
     def heartbeat(self) -> None:
         """Show that the worker lives, to hosts that can not see its process."""

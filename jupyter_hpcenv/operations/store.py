@@ -6,6 +6,7 @@ An operation's folder appears whole (it is made aside and renamed), so nobody se
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BrokenRecord, Interrupted, NotFound, WrongState
-from ..files import make_private, read_regular, remove_tree, sync_folder, write_json
+from ..files import explain, make_private, read_regular, remove_tree, sync_folder, write_json
 from ..models import FINISHED, LogLine, LogPart, Operation, Status, Ticket, utc_now
 from ..names import is_operation_id
 from ..process import MARKER, environment, identity, spawn_worker, terminate
@@ -77,14 +78,17 @@ class Operations:
         """Write the operation's folder and start its worker; the claim must be held already."""
         root = self.root
         aside = root / f".new-{secrets.token_hex(6)}"
-        aside.mkdir(mode=0o700)
         try:
+            aside.mkdir(mode=0o700)
             write_json(aside / "operation.json", ticket)
             write_json(aside / "status.json", Status(steps=ticket.steps))
             os.rename(aside, root / ticket.id)  # noqa: PTH104
             sync_folder(root)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
+        except BaseException as error:
+            for made in (aside, root / ticket.id):
+                shutil.rmtree(made, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise explain(error, root) from error
             raise
         folder = Folder(root / ticket.id)
         try:
@@ -114,7 +118,7 @@ class Operations:
         """Return all operations, newest first; a damaged one does not hide the others."""
         found = []
         for folder in self.folders():
-            with contextlib.suppress(BrokenRecord, FileNotFoundError):
+            with contextlib.suppress(BrokenRecord, FileNotFoundError, NotFound):  # forgotten while we look
                 found.append(self._shown(folder))
         return found
 
@@ -224,20 +228,23 @@ class Own:
     """An operation as its owner sees it: the worker, or whoever closes it after the worker's death.
 
     Owning is one atomic write of a status with a fresh fencing id; an earlier owner that wakes up finds
-    another id there (`still`) and must not publish.
+    another id there (`still`) and must not publish. A worker begins with the state “running”; raises
+    `Interrupted` for who came too late.
     """
 
-    def __init__(self, folder: Folder, state: str) -> None:
+    def __init__(self, folder: Folder, state: str = "") -> None:
         self.folder = folder
         self.ticket = folder.ticket()
         self.status = folder.status()
-        self.status.owner = secrets.token_hex(8)
+        if state == "running" and self.status.state != "pending":
+            raise Interrupted("Another process has closed this operation.")
+        before, self.status.owner = self.status.owner, secrets.token_hex(8)
         self.status.process = identity()
         self.status.steps = self.status.steps or self.ticket.steps
         if state == "running":
             self.status.state = "running"
             self.status.started = utc_now()
-        folder.write_status(self.status)
+        folder.write_status(self.status, functools.partial(self._check, before))
         self._logged, self._full = folder.log_size(), False
         self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
@@ -247,9 +254,12 @@ class Own:
 
     def save(self) -> None:
         """Write the status as it is in memory; raises `Interrupted` for who is not the owner any more."""
-        if not self.still():
+        self._check(self.status.owner)
+        self.folder.write_status(self.status, functools.partial(self._check, self.status.owner))
+
+    def _check(self, owner: str) -> None:
+        if self.folder.status().owner != owner:
             raise Interrupted("Another process has taken this operation over, or removed it.")
-        self.folder.write_status(self.status)
 
     def append(self, line: LogLine) -> None:
         """Append a line to the log; a full disk loses the line, never the operation."""

@@ -15,8 +15,9 @@ from traitlets import TraitError
 from traitlets.config import Configurable
 
 from .._version import __version__
-from ..errors import HpcenvError
+from ..errors import BrokenConfiguration
 from ..site import Site
+from ..site.configuration import Configuration
 from .routes import patterns
 from .watcher import Watcher
 
@@ -96,10 +97,11 @@ class HpcenvApp(ExtensionApp):
             if self._desk is None:
                 from ..admission import Admission
 
+                Configuration()  # the server itself only warns of a file that it can not read, and goes on without
                 try:
                     self._desk = Admission(self.config)
                 except TraitError as error:
-                    raise HpcenvError(
+                    raise BrokenConfiguration(
                         "The configuration of jupyter_hpcenv has a value that can not be used.",
                         hints=["Correct it in jupyter_hpcenv_config.py or jupyter_server_config.py, and restart."],
                         reason=str(error),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import HpcenvError, InvalidRequest
+from ..errors import BrokenConfiguration, InvalidRequest
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -46,7 +46,7 @@ class Configuration:
             yield
         except TraitError as error:
             where = " and ".join(str(path) for path in self._blamed(str(error)))
-            raise HpcenvError(
+            raise BrokenConfiguration(
                 f"The configuration has a value that can not be used{': see ' + where if where else ''}.",
                 reason=str(error),
                 hints=["Correct the value, or take it out."],
@@ -93,12 +93,12 @@ def _load(path: Path) -> Config:
         raise _broken(path, error) from error
 
 
-def _broken(path: Path, error: BaseException) -> HpcenvError:
+def _broken(path: Path, error: BaseException) -> BrokenConfiguration:
     line = getattr(error, "lineno", None) or _line_in(path, error)
-    return HpcenvError(
+    return BrokenConfiguration(
         f"The configuration file {path} can not be read{f': see line {line}' if line else ''}.",
         reason=f"{type(error).__name__}: {error}",
-        hints=["Correct the file, or take it away; the server does not read it either."],
+        hints=["Correct the file, or take it away. Nothing is done without it, because it may hold rules."],
     )
 
 

@@ -15,9 +15,12 @@ from pathlib import Path
 from ..errors import InvalidRequest, LocationUnavailable, NotFound, PathTooLong, Refused
 from ..models import Location
 from ..names import PREFIX_LIMIT, check_name
+from ..patience import Patience, Slow
 from .config import Site, groupname, os_release, username
 
-_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+_patience = Patience()
+
+_WORD = re.compile(r"\$\w+|\$\{\w+\}|\{\w+\}")
 
 #: What a prefix is said to be in when no location holds it.
 ELSEWHERE = "elsewhere"
@@ -38,20 +41,24 @@ def expand(template: str, site: Site, python_version: str = "") -> str:
     }
     if "{data_dir}" in template:
         words["data_dir"] = str(site.data_dir)
-    text = re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), os.path.expanduser(template))  # noqa: PTH111
-    text = _VARIABLE.sub(lambda m: os.environ.get(m[1].strip("{}"), m[0]), text)
-    unset = _VARIABLE.search(text)
-    if unset:
-        raise LocationUnavailable(
-            f"The variable {unset[1]} in {template!r} is not set here.",
-            hints=["Set it, or leave the location out of c.Site.locations."],
-        )
-    unknown = re.search(r"\{(\w+)\}", text)
-    if unknown:
-        raise LocationUnavailable(
-            f"{{{unknown[1]}}} in {template!r} means nothing here.",
-            hints=[f"Use one of {', '.join(sorted(words))}."],
-        )
+
+    def replace(match: re.Match[str]) -> str:
+        """Replace one word or variable; what it is replaced by is not looked at again."""
+        name = match[0].strip("${}")
+        known = words if match[0].startswith("{") else os.environ
+        if name not in known:
+            missing = "means nothing here" if match[0].startswith("{") else "is not set here"
+            raise LocationUnavailable(
+                f"{match[0]} in {template!r} {missing}.",
+                hints=[f"Set the variable, or use one of {{{'}, {'.join(sorted(words))}}}."],
+            )
+        return known[name]
+
+    home, rest = "", template
+    if template.startswith("~"):
+        head, slash, tail = template.partition("/")
+        home, rest = os.path.expanduser(head), slash + tail  # noqa: PTH111
+    text = home + _WORD.sub(replace, rest)
     if not text.startswith("/"):
         raise LocationUnavailable(f"{text!r} is not an absolute path.", hints=["Correct c.Site.locations."])
     return text
@@ -65,12 +72,13 @@ def root_of(site: Site, name: str) -> Path:
         known = ", ".join(site.locations) or "none"
         raise NotFound(f"There is no location {name!r}.", hints=[f"These exist: {known}."]) from None
     template = value["root"] if isinstance(value, dict) else value
-    return Path(expand(template, site)).resolve()
+    return Path(os.path.realpath(expand(template, site)))  # unlike resolve(), never raises for a loop of links
 
 
 def own_root(site: Site, name: str) -> Path:
     """Return the root of a location ready to be written: created if only its last part is missing."""
-    root = root_of(site, name)
+    if name not in site.locations:
+        root_of(site, name)  # says which there are
     facts = describe(site, name)
     if facts.state != "ready":
         others = [other.name for other in all_locations(site) if other.state == "ready"]
@@ -78,6 +86,7 @@ def own_root(site: Site, name: str) -> Path:
         if site.contact:
             hints.append(f"Ask {site.contact}.")
         raise LocationUnavailable(facts.message, hints=hints or ["Make the folder, or have staff make it."])
+    root = root_of(site, name)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -89,7 +98,16 @@ def own_root(site: Site, name: str) -> Path:
 
 
 def describe(site: Site, name: str) -> Location:
-    """Return how a location stands now; asks the filesystem, so call it in a thread."""
+    """Return how a location stands now; one whose filesystem does not answer within seconds is “slow”."""
+    try:
+        return _patience.ask(f"{name} {site.locations[name]}", _describe, site, name)
+    except Slow:
+        return Location(
+            name=name, root="", state="slow", message=f"The filesystem of location {name} does not answer now."
+        )
+
+
+def _describe(site: Site, name: str) -> Location:
     value = site.locations[name]
     description = value.get("description", "") if isinstance(value, dict) else ""
     location = Location(name=name, root="", description=description)
@@ -170,7 +188,7 @@ def place_for(site: Site, name: str, location: str, prefix: str) -> tuple[str, P
     if not asked.is_absolute() or ".." in asked.parts or "\0" in prefix or any(ord(c) < 32 for c in prefix):
         raise InvalidRequest(f"{prefix!r} is not an absolute path.", hints=["Give the whole path of the prefix."])
     check_name(asked.name)
-    target = _short_enough(asked.parent.resolve() / asked.name)
+    target = _short_enough(Path(os.path.realpath(asked.parent)) / asked.name)
     if any(part.startswith((".hpcenv", ".trash-")) for part in target.parts):
         raise Refused(f"{target} lies in a folder that jupyter_hpcenv keeps for itself.", hints=["Choose another."])
     for parent in target.parents:
@@ -202,6 +220,10 @@ def place_for(site: Site, name: str, location: str, prefix: str) -> tuple[str, P
 
 
 def _short_enough(prefix: Path) -> Path:
+    if ":" in str(prefix):
+        raise InvalidRequest(
+            f"The prefix {prefix} has a colon in it, which PATH can not carry.", hints=["Choose a path without one."]
+        )
     length = len(os.fsencode(prefix))
     if length > PREFIX_LIMIT:
         raise PathTooLong(

@@ -70,7 +70,7 @@ async def test_next_request_after_an_error(desk: StandIn, ask: Ask) -> None:
 
 async def test_unusable_configuration(quiet: None, ask: Ask, jp_serverapp: Any) -> None:
     jp_serverapp.web_app.settings["hpcenv"].config.Site.trash_days = -1
-    body = check_error(await ask("GET", "environments"), 500, "error")
+    body = check_error(await ask("GET", "environments"), 503, "broken_configuration")
     assert "configuration" in body["message"]
     assert "trash_days" in body["reason"]
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_hpcenv.errors import BrokenConfiguration
+
 from .conftest import Ask, told
 
 #: What only requests, builds or the command line need.
@@ -100,6 +102,17 @@ async def test_configuration_files(jp_config_dir: Path, jp_configurable_serverap
     desk = app.web_app.settings["hpcenv"].open_desk()
     assert desk.site.trash_days == 23
     assert desk.config.VenvManager.installer == "pip"
+
+
+async def test_a_broken_configuration_file_refuses_and_is_named(
+    jp_config_dir: Path, jp_configurable_serverapp: Any
+) -> None:
+    """A rule that can not be read must not count as no rule: the server itself would only warn."""
+    Path(jp_config_dir, "jupyter_hpcenv_config.py").write_text("c.Site.allow_urls = False\n(\n")
+    app = jp_configurable_serverapp()
+    with pytest.raises(BrokenConfiguration, match=r"jupyter_hpcenv_config\.py") as caught:
+        app.web_app.settings["hpcenv"].open_desk()
+    assert caught.value.http_status == 503
 
 
 async def test_command_line_of_the_server(jp_configurable_serverapp: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv.catalog import Catalog
 from jupyter_hpcenv.catalog.foreign import foreign_id
+from jupyter_hpcenv.catalog.records import revised
 from jupyter_hpcenv.errors import Ambiguous, NotFound
 from jupyter_hpcenv.models import Kernel, Platform, Record
 from jupyter_hpcenv.names import kernel_name, new_environment_id
@@ -52,6 +54,7 @@ def put(catalog: Catalog, root: Path, name: str, location: str = "home", **chang
     }
     record = Record(**{**values, **changes})
     catalog.records.write(record)
+    catalog.records.write_copy(record)
     return record
 
 
@@ -110,11 +113,71 @@ def test_a_gone_python_is_said(catalog: Catalog, places: dict[str, Path]) -> Non
 
 
 def test_a_moved_environment_is_broken(catalog: Catalog, places: dict[str, Path]) -> None:
-    put(catalog, places["home"], "a")
-    (places["home"] / "a").rename(places["scratch"] / "a")
-    (row,) = catalog.environments()
-    assert row.state == "broken"
-    assert "moved" in row.message
+    record = put(catalog, places["home"], "a")
+    (places["home"] / "a").rename(places["scratch"] / "b")
+    rows = {row.name: row for row in catalog.environments()}
+    assert (rows["a"].state, rows["a"].id) == ("missing", record.id)
+    assert (rows["b"].state, rows["b"].kernels) == ("broken", [])
+    assert "moved" in rows["b"].message
+
+
+def test_a_copied_environment_never_passes_for_the_original(catalog: Catalog, places: dict[str, Path]) -> None:
+    record = put(catalog, places["home"], "climate")
+    shutil.copytree(places["home"] / "climate", places["home"] / "backup-climate")
+    shutil.copytree(places["home"] / "climate", places["scratch"] / "climate")
+    rows = {(row.location, row.name): row for row in catalog.environments()}
+    assert len(rows) == 3
+    assert rows["home", "climate"].state == "ready"
+    assert rows["home", "climate"].id == record.id
+    for copy in (("home", "backup-climate"), ("scratch", "climate")):
+        assert (rows[copy].state, rows[copy].kernels) == ("broken", [])
+        assert rows[copy].id != record.id
+
+
+def test_another_users_record_with_my_id_is_not_mine(
+    catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody copies a record and says in it that it lies where it lies."""
+    record = put(catalog, places["home"], "climate")
+    evil = places["home"] / "aaa" / ".hpcenv"
+    evil.mkdir(parents=True)
+    text = (places["home"] / "climate" / ".hpcenv" / "environment.json").read_text()
+    (evil / "environment.json").write_text(text.replace(record.prefix, str(evil.parent)))
+    real = catalog.records.read
+
+    def read(prefix: Path | str) -> tuple[Record, int]:
+        return real(prefix)[0], (4242 if Path(prefix).name == "aaa" else os.geteuid())
+
+    monkeypatch.setattr(catalog.records, "read", read)
+    assert catalog.find(record.id).prefix == record.prefix
+    shared = next(row for row in catalog.environments() if row.origin == "shared")
+    assert shared.id != record.id
+
+
+@pytest.mark.parametrize("kind", ["folder", "hard link"])
+def test_a_linked_record_makes_no_environment(catalog: Catalog, places: dict[str, Path], kind: str) -> None:
+    put(catalog, places["home"], "good")
+    evil = places["home"] / "aaa"
+    evil.mkdir()
+    if kind == "folder":
+        (evil / ".hpcenv").symlink_to(places["home"] / "good" / ".hpcenv")
+    else:
+        (evil / ".hpcenv").mkdir()
+        os.link(places["home"] / "good" / ".hpcenv" / "environment.json", evil / ".hpcenv" / "environment.json")
+    states = {row.name: row.state for row in catalog.environments()}
+    assert states["aaa"] == "broken"
+
+
+def test_odd_files_of_other_tools_hide_nothing(catalog: Catalog, places: dict[str, Path], home: Path) -> None:
+    put(catalog, places["home"], "good")
+    (home / ".virtualenvs" / "loop").mkdir(parents=True)
+    (home / ".virtualenvs" / "loop" / ".venv").symlink_to(".venv")
+    os.mkdir(os.fsencode(home / ".virtualenvs") + b"/\xff")
+    os.mkdir(os.fsencode(places["home"]) + b"/\xff")
+    (home / ".conda").mkdir()
+    (home / "ring").symlink_to("ring")
+    (home / ".conda" / "environments.txt").write_text(f"{home}/ring/x\n/nul\0byte\n")
+    assert [row.name for row in catalog.environments()] == ["good"]
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder", "truncated", "deep", "huge", "newer"])
@@ -183,3 +246,23 @@ def test_listing_costs_one_stat_a_record_when_warm(
     monkeypatch.setattr(os, "open", lambda *a, **k: opened.append(a) or real_open(*a, **k))
     assert len(catalog.environments()) == 20
     assert not [a for a in opened if str(a[0]).endswith("environment.json")]
+
+
+def test_copies_of_a_settled_folder_are_not_looked_at_one_by_one(
+    catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But every change of ours is seen at once."""
+    for name in ("one", "two"):
+        put(catalog, places["home"], name)
+    folder = catalog.site.data_dir / "environments"
+    os.utime(folder, (1_000_000_000, 1_000_000_000))
+    assert len(list(catalog.records.copies())) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog.records, "_copy", None)
+        assert len(list(catalog.records.copies())) == 2
+    record = put(catalog, places["home"], "three")
+    assert len(list(catalog.records.copies())) == 3
+    catalog.records.write_copy(revised(record, display_name="Other"))
+    assert "Other" in {copy.display_name for copy in catalog.records.copies()}
+    catalog.records.forget(record.id)
+    assert len(list(catalog.records.copies())) == 2

@@ -109,7 +109,7 @@ def test_who_was_taken_over_knows(operations: Operations) -> None:
     folder = place(operations)
     first = Own(folder, "running")
     assert first.still()
-    second = Own(folder, "running")
+    second = Own(folder)
     assert second.still()
     assert not first.still()
 
