@@ -116,6 +116,8 @@ class Admission:
         check.check_room(prefix)
         check.kernel_is_free(request, location, self.site)
         work = create.Work(requirements=requirements, choice=manager.check(request, requirements))
+        short = ".".join(work.choice.python.version.split(".")[:2])
+        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
         ticket = Ticket(
             id=identifier,
             verb=verb,

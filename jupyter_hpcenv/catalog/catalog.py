@@ -17,7 +17,7 @@ from ..models import Environment, EnvironmentDetail, Kernel, Record, TrashItem
 from ..names import is_environment_id
 from ..patience import Patience, Slow
 from ..site import Site
-from ..site.locations import ELSEWHERE, root_of
+from ..site.locations import ELSEWHERE, folders_of
 from . import trash
 from .foreign import find_foreign, foreign_id
 from .records import Records
@@ -148,8 +148,8 @@ class Catalog:
         """Return the rows of one location; none where it can not be read (`locations` says why)."""
         found = []
         with contextlib.suppress(HpcenvError, OSError):
-            root = root_of(self.site, location)
-            for entry in sorted(os.scandir(root), key=lambda entry: entry.name.lower()):
+            entries = [entry for folder in folders_of(self.site, location) for entry in os.scandir(folder)]
+            for entry in sorted(entries, key=lambda entry: entry.name.lower()):
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False) and _is_text(entry.path):
                     row = self._at(entry.path, location, published, pythons)
                     if row is not None:
@@ -249,8 +249,8 @@ class Catalog:
         folders: dict[Path, str] = {}
         for location in self.site.locations:
             with contextlib.suppress(HpcenvError, Slow):
-                root = self._patience.ask(f"root {location}", root_of, self.site, location)
-                folders[trash.folder_beside(root / "x")] = location
+                for root in self._patience.ask(f"root {location}", folders_of, self.site, location):
+                    folders[trash.folder_beside(root / "x")] = location
         parents: dict[str, str] = {}
         for copy in self.records.copies():
             parents.setdefault(os.path.dirname(copy.prefix), copy.location or ELSEWHERE)  # noqa: PTH120  for thousands

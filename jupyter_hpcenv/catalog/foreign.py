@@ -51,6 +51,7 @@ def _candidates(site: Site) -> Iterator[Path]:
         str(Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share")) / "virtualenvs"),
         *filter(None, os.environ.get("CONDA_ENVS_DIRS", os.environ.get("CONDA_ENVS_PATH", "")).split(os.pathsep)),
         str(home / ".conda" / "envs"),
+        *_envs_dirs(home),
     ]
     for pattern in site.foreign_folders:
         with contextlib.suppress(HpcenvError):
@@ -62,6 +63,17 @@ def _candidates(site: Site) -> Iterator[Path]:
     with contextlib.suppress(OSError, BrokenRecord):
         text = read_regular(home / ".conda" / "environments.txt").decode(errors="replace")
         yield from (Path(line) for line in text.splitlines()[:_MANY] if line.startswith("/"))
+
+
+def _envs_dirs(home: Path) -> Iterator[str]:
+    """Yield the envs_dirs of the user's and the system's ``.condarc``; what is no plain list there is left out."""
+    for path in (home / ".condarc", home / ".conda" / "condarc", Path("/etc/conda/.condarc")):
+        with contextlib.suppress(OSError, BrokenRecord):
+            text = read_regular(path, 100_000).decode(errors="replace")
+            block = re.search(r"^envs_(?:dirs|path):[^\S\n]*\n((?:[^\S\n]*-[^\n]*\n?)+)", text, re.MULTILINE)
+            for line in block[1].splitlines() if block else []:
+                folder = line.strip().removeprefix("-").split(" #")[0].strip().strip("\"'")
+                yield os.path.expandvars(os.path.expanduser(folder))  # noqa: PTH111  never raises
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -29,8 +29,9 @@ class Site(Configurable):
 
     locations = Dict(
         help="""Named places for environments: ``{name: folder}`` or ``{name: {"root": folder, "description": text}}``.
-        In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch}
-        and {data_dir} (jupyter_hpcenv's own folder in the user's Jupyter data folder).
+        In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch},
+        {python_version} (of the environment, such as 3.12: one folder for each) and {data_dir} (jupyter_hpcenv's own
+        folder in the user's Jupyter data folder).
         A location that is missing or not writable is reported, and the others go on working.""",
     ).tag(config=True)
 

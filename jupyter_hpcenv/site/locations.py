@@ -18,6 +18,8 @@ from ..names import PREFIX_LIMIT, check_name
 from ..patience import Patience, Slow
 from .config import Site, groupname, os_release, username
 
+VERSION = "{python_version}"
+
 _patience = Patience()
 
 _WORD = re.compile(r"\$\w+|\$\{\w+\}|\{\w+\}")
@@ -72,7 +74,30 @@ def root_of(site: Site, name: str) -> Path:
         known = ", ".join(site.locations) or "none"
         raise NotFound(f"There is no location {name!r}.", hints=[f"These exist: {known}."]) from None
     template = value["root"] if isinstance(value, dict) else value
-    return Path(os.path.realpath(expand(template, site)))  # unlike resolve(), never raises for a loop of links
+    above, _ = _at_version(template)
+    return Path(os.path.realpath(expand(above, site)))  # unlike resolve(), never raises for a loop of links
+
+
+def _at_version(template: str) -> tuple[str, str]:
+    """Split a template before the first folder that depends on the environment's Python; that part may be empty."""
+    parts = template.split("/")
+    for index, part in enumerate(parts):
+        if VERSION in part:
+            return "/".join(parts[:index]), "/".join(parts[index:])
+    return template, ""
+
+
+def _below(site: Site, name: str, python_version: str) -> str:
+    """Return the folders between a location's root and its environments; empty where Python does not matter."""
+    value = site.locations[name]
+    _, below = _at_version(value["root"] if isinstance(value, dict) else value)
+    return expand(f"/{below}", site, python_version).strip("/") if below else ""
+
+
+def folders_of(site: Site, name: str) -> list[Path]:
+    """Return the folders of a location that hold environments: its root, and one for each Python where it says so."""
+    root, below = root_of(site, name), _below(site, name, "*")
+    return [root, *(sorted(root.glob(below)) if below else [])]
 
 
 def own_root(site: Site, name: str) -> Path:
@@ -170,8 +195,10 @@ def default_name(site: Site) -> str:
     )
 
 
-def place_for(site: Site, name: str, location: str, prefix: str) -> tuple[str, Path, Path]:
+def place_for(site: Site, name: str, location: str, prefix: str, python_version: str = "0.0") -> tuple[str, Path, Path]:
     """Return (location name, root that holds the claim, prefix) for a new environment.
+
+    *python_version* (``3.12``) counts where the location has a folder for each Python.
 
     A prefix that was asked for must lie under a location or match `Site.prefix_patterns`; links above it
     are resolved, and it must not be inside another environment or inside our own folders.
@@ -179,7 +206,7 @@ def place_for(site: Site, name: str, location: str, prefix: str) -> tuple[str, P
     if not prefix:
         chosen = location or default_name(site)
         root = own_root(site, chosen)
-        return chosen, root, _short_enough(root / name)
+        return chosen, root, _short_enough(root / _below(site, chosen, python_version) / name)
     if location:
         raise InvalidRequest(
             "A location and a prefix exclude each other.", hints=["Give one of the two, and leave the other out."]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 from jupyter_hpcenv import claims
 from jupyter_hpcenv.admission import Admission
@@ -109,6 +110,21 @@ def test_two_names_can_not_build_one_prefix(admission: Admission, finished: Wait
     assert [operation.state for operation in ended].count("succeeded") == 1
     (row,) = admission.catalog.environments()
     assert row.state == "ready"
+
+
+def test_a_folder_for_each_python_is_used_listed_and_emptied(tmp_path: Path) -> None:
+    root = tmp_path / "scratch"
+    desk = Admission(Config({"Site": {"locations": {"scratch": f"{root}/{{python_version}}"}}}))
+    operation = desk.submit("create", CreateRequest(name="a", kernel=False))
+    while (done := desk.operations.get(operation.id)).state not in FINISHED:
+        time.sleep(0.02)
+    assert done.state == "succeeded", done.error
+    row = desk.catalog.find("scratch/a")
+    assert Path(row.prefix) == root / ".".join(row.python.split(".")[:2]) / "a"
+    desk.catalog.records.forget(row.id)  # as for a colleague, who has no copy of the record
+    assert desk.catalog.find("a").id == row.id
+    item = desk.delete("a")
+    assert desk.restore(item.id).prefix == row.prefix
 
 
 def test_a_build_in_progress_is_busy_and_not_something_to_delete(admission: Admission, finished: Wait) -> None:

@@ -227,7 +227,10 @@ def test_foreign_environments_are_listed_from_files(
     (conda / "conda-meta" / "python-3.10.2-h1.json").write_text('{"name": "python", "version": "3.10.2"}')
     (home / ".conda").mkdir()
     (home / ".conda" / "environments.txt").write_text(f"{conda}\n/no/such\n")
+    (home / ".condarc").write_text("channels:\n  - c\nenvs_dirs:\n  - ~/my envs  # mine\n  - '/no/such'\nauto: no\n")
+    (home / "my envs" / "conda-two" / "conda-meta").mkdir(parents=True)
     found = {row.name: row for row in catalog.environments()}
+    assert found["conda-two"].manager == "conda"
     assert (found["theirs"].manager, found["theirs"].python, found["theirs"].state) == ("venv", "3.11.4", "ready")
     assert (found["conda-one"].manager, found["conda-one"].python) == ("conda", "3.10.2")
     assert found["conda-one"].state == "python_gone"

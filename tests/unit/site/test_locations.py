@@ -9,7 +9,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv.errors import InvalidRequest, LocationUnavailable, NotFound, PathTooLong, Refused
 from jupyter_hpcenv.site import Site
-from jupyter_hpcenv.site.locations import all_locations, default_name, expand, own_root, place_for, root_of
+from jupyter_hpcenv.site.locations import all_locations, default_name, expand, folders_of, own_root, place_for, root_of
 
 
 def site(**traits: Any) -> Site:
@@ -111,6 +111,15 @@ def test_too_long_a_prefix_says_how_long_it_may_be(tmp_path: Path) -> None:
     root.mkdir(parents=True)
     with pytest.raises(PathTooLong, match="255"):
         place_for(site(locations={"p": str(root)}), "n" * 63, "p", "")
+
+
+def test_a_location_can_have_a_folder_for_each_python(tmp_path: Path) -> None:
+    configured = site(locations={"p": f"{tmp_path}/envs/py{{python_version}}/x"})
+    assert root_of(configured, "p") == tmp_path / "envs"
+    name, root, prefix = place_for(configured, "a", "p", "", "3.12")
+    assert (name, root, prefix) == ("p", tmp_path / "envs", tmp_path / "envs" / "py3.12" / "x" / "a")
+    prefix.mkdir(parents=True)
+    assert folders_of(configured, "p") == [root, prefix.parent]
 
 
 def test_location_and_prefix_exclude_each_other() -> None:
