@@ -40,8 +40,11 @@ ALLOWED = (
 #: Variables by which builders are told how many threads or processes they may use.
 THREADS = (
     *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"),
-    *("UV_CONCURRENT_BUILDS", "UV_CONCURRENT_INSTALLS", "UV_CONCURRENT_DOWNLOADS"),
+    *("UV_CONCURRENT_BUILDS", "UV_CONCURRENT_INSTALLS"),
 )
+
+#: Downloads wait for the network, not for processors: only a limit on processes caps them. 50 is uv's own number.
+DOWNLOADS, _MOST_DOWNLOADS = "UV_CONCURRENT_DOWNLOADS", 50
 
 #: Set in every child of an operation, so that strays can be told from other programs of the user.
 MARKER = "HPCENV_OPERATION"
@@ -71,11 +74,12 @@ def thread_caps(source: Mapping[str, str] | None = None) -> dict[str, str]:
     dies of ``ulimit -u``. What the user has set already is not in the answer.
     """
     inherited = os.environ if source is None else source
-    count = len(os.sched_getaffinity(0))
+    count, downloads = len(os.sched_getaffinity(0)), _MOST_DOWNLOADS
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit != resource.RLIM_INFINITY:
-        count = max(1, min(count, limit // 32))
-    return {name: str(count) for name in THREADS if name not in inherited}
+        count, downloads = (max(1, min(number, limit // 32)) for number in (count, downloads))
+    caps = {**dict.fromkeys(THREADS, str(count)), DOWNLOADS: str(downloads)}
+    return {name: number for name, number in caps.items() if name not in inherited}
 
 
 class Completed:

@@ -22,6 +22,7 @@ from ..names import is_environment_id
 from ..site import Site
 
 RECORD = Path(".hpcenv") / "environment.json"
+_RECORD = str(RECORD)
 
 #: Seconds after its last change from which a folder's stat is taken to tell of the next one.
 _SETTLED = 2.0
@@ -43,7 +44,7 @@ class Records:
         Raises FileNotFoundError where there is none, `NewerRecord` or `BrokenRecord` for one that can
         not be used.
         """
-        path = f"{prefix}/{RECORD}"  # a text: a Path takes longer to make than the stat does
+        path = f"{prefix}/{_RECORD}"  # a text: a Path takes longer to make than the stat does
         facts = os.stat(path, follow_symlinks=False)  # noqa: PTH116  one stat, and not through a link
         key = (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev)
         with self._guard:

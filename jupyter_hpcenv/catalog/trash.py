@@ -103,7 +103,10 @@ def id_of_marked(path: Path) -> str:
 
 
 def marked(folder: Path) -> list[Path]:
-    """Return what waits in *folder* to be removed."""
+    """Return what waits in *folder* to be removed; in a folder that another could fill, nothing is ours to remove."""
     with contextlib.suppress(OSError):
+        facts = folder.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+            return []
         return [folder / entry for entry in os.listdir(folder) if entry.startswith(GONE)]  # noqa: PTH208
     return []

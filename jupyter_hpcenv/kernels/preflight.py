@@ -76,16 +76,16 @@ def prove(
     started = time.monotonic()
     try:
         if record.kernelspec:
-            answer = _ask_kernel(record, launch, env, check, started + timeout)
+            answer, answered = _ask_kernel(record, launch, env, check, started + timeout)
         else:
-            answer = _ask_python(record, launch, env, check, timeout)
+            answer, answered = _ask_python(record, launch, env, check, timeout)
     except PreflightFailed:
         raise
     except BuildFailed as error:  # it could not even be started, or took too long
         raise PreflightFailed(error.message, hints=error.hints, reason=error.reason) from error
     _compare(record, answer)
     return Preflight(
-        kind="kernel" if record.kernelspec else "import", seconds=round(time.monotonic() - started, 3), at=utc_now()
+        kind="kernel" if record.kernelspec else "import", seconds=round(answered - started, 3), at=utc_now()
     )
 
 
@@ -113,7 +113,8 @@ def _compare(record: Record, answer: Mapping[str, str]) -> None:
 
 def _ask_python(
     record: Record, launch: Path, env: Mapping[str, str], check: Callable[[], None], timeout: float
-) -> dict[str, str]:
+) -> tuple[dict[str, str], float]:
+    """Return what Python says of itself, and when it had said it."""
     code = "import json, sys; print(json.dumps({'prefix': sys.prefix, 'version': sys.version}))"
     completed = process.run([str(launch), "-c", code], env=env, check=check, timeout=timeout)
     if not completed.ok:
@@ -121,7 +122,7 @@ def _ask_python(
     for line in reversed(completed.tail):
         try:
             answer = json.loads(line)
-            return {"prefix": str(answer["prefix"]), "version": str(answer["version"])}
+            return {"prefix": str(answer["prefix"]), "version": str(answer["version"])}, time.monotonic()
         except (ValueError, KeyError, TypeError):
             continue
     raise _failed(f"Python of “{record.name}” started, but did not answer.", completed.tail)
@@ -132,7 +133,8 @@ def _ask_python(
 
 def _ask_kernel(
     record: Record, launch: Path, env: Mapping[str, str], check: Callable[[], None], deadline: float
-) -> dict[str, str]:
+) -> tuple[dict[str, str], float]:
+    """Return what the kernel says of itself, and when it had said it: its end is not part of its start."""
     with _private_folder() as folder:
         connection = folder / "kernel.json"
         key = secrets.token_hex(32)
@@ -153,7 +155,7 @@ def _ask_kernel(
 
 def _converse(
     record: Record, child: process.Child, connection: Path, key: bytes, check: Callable[[], None], deadline: float
-) -> dict[str, str]:
+) -> tuple[dict[str, str], float]:
     import zmq
 
     def watch(what: str) -> None:
@@ -191,6 +193,7 @@ def _converse(
             watch("answered")
             if shell.poll(50):
                 reply = _reply_to(asked, shell.recv_multipart(), key)
+        answered = time.monotonic()
         control = context.socket(zmq.DEALER)
         control.connect(f"tcp://127.0.0.1:{ports['control_port']}")
         _send(control, key, "shutdown_request", {"restart": False})
@@ -200,7 +203,7 @@ def _converse(
             control.poll(20)
             if control.poll(0):
                 control.recv_multipart()
-        return _answers(record, reply, child)
+        return _answers(record, reply, child), answered
     finally:
         context.destroy(linger=0)
 

@@ -202,7 +202,7 @@ class VenvManager(Manager):
         tools = {choice.creator: make_prefix(choice.creator, choice.python, prefix, shared, env, report)}
         installers.seed_pip(choice, prefix, env, report)
         seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
-        tools[choice.installer] = uv_version(env) if choice.installer == "uv" else seeded
+        tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else seeded
         with self._own_folder() as folder:
             wanted = installers.write_requirements(folder, requirements, choice.kernel)
             installers.install(choice, wanted, prefix, env, report)

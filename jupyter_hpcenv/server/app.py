@@ -97,7 +97,9 @@ class HpcenvApp(ExtensionApp):
             if self._desk is None:
                 from ..admission import Admission
 
-                Configuration()  # the server itself only warns of a file that it can not read, and goes on without
+                Configuration(
+                    own_process=False
+                )  # the server itself only warns of a file that it can not read, and goes on without
                 try:
                     self._desk = Admission(self.config)
                 except TraitError as error:

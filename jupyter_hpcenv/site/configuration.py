@@ -23,13 +23,14 @@ FILES = ("jupyter_config", "jupyter_hpcenv_config")
 class Configuration:
     """The configuration of one command, and the files that it came from."""
 
-    def __init__(self, file: str = "", definitions: Sequence[str] = ()) -> None:
+    def __init__(self, file: str = "", definitions: Sequence[str] = (), *, own_process: bool = True) -> None:
+        """Read all files; *own_process* keeps what they print off standard output, which a server must not swap."""
         from traitlets.config import Config
 
         self.config: Config = Config()
         self.sources: list[tuple[Path, Config]] = []
         # What a configuration file prints must not get between us and who reads our JSON.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr) if own_process else contextlib.nullcontext():
             for path in _files(file):
                 loaded = _load(path)
                 self.sources.append((path, loaded))

@@ -145,6 +145,7 @@ def test_threads_are_capped_by_affinity_and_process_limit(monkeypatch: pytest.Mo
     monkeypatch.setattr(process.os, "sched_getaffinity", lambda pid: set(range(64)))
     monkeypatch.setattr(process.resource, "getrlimit", lambda which: (-1, -1))
     assert process.thread_caps({})["RAYON_NUM_THREADS"] == "64"
+    assert process.thread_caps({})["UV_CONCURRENT_DOWNLOADS"] == "50"  # the network's matter, not the processors'
     monkeypatch.setattr(process.resource, "getrlimit", lambda which: (64, 64))
     caps = process.thread_caps({"MAX_JOBS": "7"})
     assert set(caps.values()) == {"2"}

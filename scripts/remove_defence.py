@@ -1,0 +1,143 @@
+"""Take a defence out of a copy of the package, and see the test that holds it fail.
+
+``python scripts/remove_defence.py --all`` prints a line for each, and fails if a test still passes without its
+defence (or fails with it). A defence that can be removed unnoticed is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Defence(NamedTuple):
+    """One place in the code, what it would be without the defence, and the test that must fail then."""
+
+    threat: str
+    file: str
+    there: str
+    """A regular expression that matches exactly once."""
+    removed: str
+    test: str
+
+
+DEFENCES = {
+    "allow-list": Defence(
+        "6: tokens of Hub and server reach builds",
+        "process.py",
+        r"kept = \{k: v for k, v in inherited\.items\(\) if .*\}\n",
+        "kept = dict(inherited)\n",
+        "tests/unit/test_process.py::test_environment_is_an_allow_list",
+    ),
+    "no-follow": Defence(
+        "9: a link is swapped in while a tree is removed",
+        "files.py",
+        r"flags = os\.O_RDONLY \| os\.O_DIRECTORY \| os\.O_NOFOLLOW \| os\.O_CLOEXEC",
+        "flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        "tests/crowd/test_races.py::test_a_link_swapped_in_while_a_tree_is_removed",
+    ),
+    "regular-record": Defence(
+        "5: a record is a link to somebody's secret",
+        "files.py",
+        r"os\.O_RDONLY \| os\.O_NOFOLLOW \| os\.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+        "tests/unit/test_files.py::test_read_regular_refuses_what_another_could_have_put_there",
+    ),
+    "own-trash": Defence(
+        "10: a trash is planted before the first deletion",
+        "catalog/trash.py",
+        r"if not stat\.S_ISDIR\(facts\.st_mode\) or facts\.st_uid != os\.geteuid\(\) or facts\.st_mode & 0o077:",
+        "if False:",
+        "tests/crowd/test_races.py::test_a_trash_that_was_there_before_is_not_used",
+    ),
+    "own-marks": Defence(
+        "10: another fills a trash, and its owner's sweeper removes it",
+        "catalog/trash.py",
+        r"if not stat\.S_ISDIR\(facts\.st_mode\) or facts\.st_uid != os\.geteuid\(\) or facts\.st_mode & 0o022:",
+        "if False:",
+        "tests/crowd/test_races.py::test_what_another_put_into_a_trash_is_not_removed",
+    ),
+    "json-only": Defence(
+        "28: a form of a strange page changes something",
+        "server/handlers/base.py",
+        r'if self\.request\.method in \("POST", "PUT", "PATCH"\):',
+        "if False:",
+        "tests/server/test_bodies.py::test_content_type",
+    ),
+    "clean": Defence(
+        "18: an escape sequence in a record steers the terminal",
+        "cli/clean.py",
+        r'    text = _SEQUENCES\.sub\("", text\)\n',
+        "    return text\n",
+        "tests/cli/test_clean.py::test_known_tricks",
+    ),
+    "steering": Defence(
+        "30: a variable of an environment steers the loader",
+        "names.py",
+        r"if STEERING\.fullmatch\(name\):",
+        "if False:",
+        "tests/unit/test_names.py::test_variables_that_steer_or_break_a_launch_are_refused",
+    ),
+}
+
+
+def run(package: Path, test: str) -> subprocess.CompletedProcess[str]:
+    """Run a test with the package that lies beside *package*'s files, and with no other."""
+    env = {**os.environ, "PYTHONPATH": str(package.parent)}
+    program = (
+        "import sys, jupyter_hpcenv, pytest; "
+        "assert jupyter_hpcenv.__file__.startswith(sys.argv[1]); sys.exit(pytest.main(sys.argv[2:]))"
+    )
+    arguments = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", test]
+    command = [sys.executable, "-P", "-c", program] if sys.version_info >= (3, 11) else [sys.executable, "-c", program]
+    return subprocess.run(
+        [*command, str(package.parent), *arguments], cwd=CHECKOUT, env=env, text=True, capture_output=True
+    )
+
+
+def show(name: str, defence: Defence) -> bool:
+    """Run the test with the defence and without it; say how both went, and tell whether that is right."""
+    with tempfile.TemporaryDirectory(prefix="hpcenv-defence-") as folder:
+        package = Path(folder).resolve() / "jupyter_hpcenv"
+        ignored = shutil.ignore_patterns("__pycache__", "labextension")
+        shutil.copytree(CHECKOUT / "jupyter_hpcenv", package, ignore=ignored)
+        place = package / defence.file
+        text, count = re.subn(defence.there, lambda _: defence.removed, place.read_text())
+        if count != 1:
+            print(f"{name}: the defence was found {count} times in {defence.file}, not once")
+            return False
+        with_it = run(package, defence.test)
+        place.write_text(text)
+        without = run(package, defence.test)
+    right = with_it.returncode == 0 and without.returncode == 1
+    words = {0: "passes", 1: "fails"}
+    how = [words.get(done.returncode, f"ends with {done.returncode}") for done in (with_it, without)]
+    print(f"{'ok' if right else 'WRONG'}  {name} ({defence.threat}): {defence.test} {how[0]} with it, {how[1]} without")
+    if not right:
+        print((with_it if with_it.returncode else without).stdout[-2000:])
+    return right
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/remove_defence.py", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(DEFENCES), help="the defence to take out")
+    parser.add_argument("--all", action="store_true", help="each of them, one after another")
+    options = parser.parse_args()
+    if options.all == bool(options.name):
+        parser.error("give one name, or --all")
+    names = DEFENCES if options.all else [options.name]
+    shown = [show(name, DEFENCES[name]) for name in names]
+    return 0 if all(shown) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
