@@ -97,9 +97,7 @@ class HpcenvApp(ExtensionApp):
             if self._desk is None:
                 from ..admission import Admission
 
-                Configuration(
-                    own_process=False
-                )  # the server itself only warns of a file that it can not read, and goes on without
+                Configuration(own_process=False)  # the server itself only warns of one that it can not read
                 try:
                     self._desk = Admission(self.config)
                 except TraitError as error:

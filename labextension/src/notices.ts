@@ -2,7 +2,7 @@
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Actions, publishedKernel } from './actions';
-import { seconds } from './format';
+import { plain, seconds } from './format';
 import type { EnvironmentsModel } from './model';
 import type { IOperation } from './tokens';
 
@@ -23,14 +23,15 @@ export function connectNotices(model: EnvironmentsModel, actions: Actions, trans
   model.stepped.connect((_, operation) => {
     const step = operation.steps[operation.step - 1];
     if (step) {
-      const { name } = operation.environment;
+      const name = plain(operation.environment.name);
       actions.announcer.say(trans.__('%1: step %2 of %3, %4.', name, operation.step, operation.steps.length, step.title));
     }
   });
 }
 
 function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions, trans: TranslationBundle): void {
-  const { id, name } = operation.environment;
+  const { id } = operation.environment;
+  const name = plain(operation.environment.name);
   const show = (label: string): Notification.IAction => ({
     label,
     callback: () => actions.pages?.open({ operation: operation.id, environment: id })
@@ -53,7 +54,7 @@ function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions,
     });
     actions.announcer.say(text);
   } else {
-    const why = operation.error?.message ?? '';
+    const why = plain(operation.error?.message ?? '');
     const text =
       operation.state === 'interrupted' ? trans.__('%1 was interrupted. %2', name, why) : trans.__('%1 failed. %2', name, why);
     Notification.error(text.trim(), { autoClose: false, actions: [show(trans.__('Show why'))] });

@@ -1,6 +1,7 @@
 /** One request to our part of the server, and the one error that every caller sees. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import { plain } from './format';
 import type { IErrorBody } from './tokens';
 
 /** What the server refused, or that it could not be reached (`status` 0, `code` "no_connection"). */
@@ -32,6 +33,23 @@ export function asError(reason: unknown): HpcEnvError {
     return reason;
   }
   return new HpcEnvError({ message: reason instanceof Error ? reason.message : String(reason), code: 'error' }, 500);
+}
+
+/** What is sent back as it was (a request), or has colours of its own that its view reads (the lines of a log). */
+const VERBATIM = new Set(['request', 'lines']);
+
+/** An answer whose texts can be shown anywhere: nothing in them turns the direction of text or steers a terminal. */
+function showable(value: unknown): unknown {
+  if (typeof value === 'string') {
+    return plain(value);
+  }
+  if (Array.isArray(value)) {
+    return value.map(showable);
+  }
+  if (value && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, VERBATIM.has(key) ? each : showable(each)]));
+  }
+  return value;
 }
 
 export interface IRequestOptions {
@@ -79,7 +97,7 @@ export async function request<T>(
   }
   let data: unknown = null;
   try {
-    data = answer ? JSON.parse(answer) : null;
+    data = answer ? showable(JSON.parse(answer)) : null;
   } catch {
     // a proxy's page in place of an answer: its text says nothing to a person
   }

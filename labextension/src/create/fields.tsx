@@ -1,7 +1,7 @@
 /** The questions of the form that are one control each. */
 import { addIcon, caretDownEmptyIcon, checkIcon, closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
-import { bytes, bytesPair, compact } from '../format';
+import { bytes, bytesPair, compact, plain } from '../format';
 import { failIcon, warnIcon } from '../icons';
 import type { ILocation, IPythonFact } from '../tokens';
 import { useHpcEnv, useRested } from '../ui/context';
@@ -232,14 +232,14 @@ export function VariableRows(props: {
                 />
                 <input
                   className="jp-HpcEnv-input jp-HpcEnv-mono"
-                  aria-label={row.name ? trans.__('Value of %1', row.name) : trans.__('Value of variable %1', at + 1)}
+                  aria-label={row.name ? trans.__('Value of %1', plain(row.name)) : trans.__('Value of variable %1', at + 1)}
                   spellCheck={false}
                   value={row.value}
                   onChange={event => put(at, { value: event.target.value })}
                 />
                 <IconButton
                   icon={closeIcon}
-                  label={row.name ? trans.__('Remove %1', row.name) : trans.__('Remove variable %1', at + 1)}
+                  label={row.name ? trans.__('Remove %1', plain(row.name)) : trans.__('Remove variable %1', at + 1)}
                   onClick={() => props.onChange(rows.filter((_, index) => index !== at))}
                 />
               </React.Fragment>

@@ -1,6 +1,7 @@
 /** Packages as chips: Enter, comma or a pasted list makes them; Backspace goes to the last, again removes it. */
 import { closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
+import { plain } from '../format';
 import { useHpcEnv } from '../ui/context';
 import { IconButton } from '../ui/controls';
 import { Wrong } from './fields';
@@ -49,7 +50,7 @@ export function PackageField(props: {
     <>
       <div className="jp-HpcEnv-chips" ref={box} onClick={event => event.target === box.current && input.current?.focus()}>
         {props.value.map((requirement, at) => {
-          const [name, rest] = nameAndRest(requirement);
+          const [name, rest] = nameAndRest(plain(requirement));
           return (
             <span className="jp-HpcEnv-chip" key={requirement}>
               <span className="jp-HpcEnv-chipText">
@@ -58,7 +59,7 @@ export function PackageField(props: {
               </span>
               <IconButton
                 icon={closeIcon}
-                label={trans.__('Remove %1', requirement)}
+                label={trans.__('Remove %1', plain(requirement))}
                 onClick={() => remove(at)}
                 onKeyDown={event => {
                   if (event.key === 'Backspace' || event.key === 'Delete') {

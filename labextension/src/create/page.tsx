@@ -1,6 +1,7 @@
 /** The page for a new environment: one page, no wizard; nothing is sent before its button is pressed. */
 import { UUID } from '@lumino/coreutils';
 import React from 'react';
+import { plain } from '../format';
 import { noteIcon } from '../icons';
 import { asError, HpcEnvError } from '../request';
 import type { IOperation, ISite } from '../tokens';
@@ -191,9 +192,9 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             <h2>{trans.__('What you get')}</h2>
             <dl className="jp-HpcEnv-facts">
               <dt>{trans.__('Name')}</dt>
-              <dd>{draft.name || '–'}</dd>
+              <dd>{plain(draft.name) || '–'}</dd>
               <dt>{trans.__('Python')}</dt>
-              <dd>{chosenPython(draft, site)?.version ?? (draft.python || '–')}</dd>
+              <dd>{chosenPython(draft, site)?.version ?? (plain(draft.python) || '–')}</dd>
               <dt>{trans.__('Packages')}</dt>
               <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), trans.__('a file'))}</dd>
               <dt>{trans.__('Location')}</dt>
@@ -216,7 +217,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
       </div>
       <div className="jp-HpcEnv-createBar">
         <span className="jp-HpcEnv-small jp-HpcEnv-muted">
-          {draft.name ? `${draft.name} ${summary}` : trans.__('Give it a name')}
+          {draft.name ? `${plain(draft.name)} ${summary}` : trans.__('Give it a name')}
         </span>
         <span className="jp-HpcEnv-push">{button}</span>
       </div>
@@ -225,7 +226,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
 }
 
 function packagesAsked(draft: Draft, none: string, file: string): string {
-  const parts = [...draft.packages];
+  const parts = draft.packages.map(plain);
   if (draft.start === 'file' && draft.requirements.trim()) {
     parts.push(file);
   }
