@@ -202,7 +202,8 @@ def reap_workers() -> None:
         with contextlib.suppress(ChildProcessError):
             if os.waitpid(pid, os.WNOHANG) == (0, 0):
                 continue
-        _workers.remove(pid)
+        with contextlib.suppress(ValueError):  # another thread was faster
+            _workers.remove(pid)
 
 
 _workers: list[int] = []

@@ -22,7 +22,7 @@ from ..errors import BrokenRecord, Interrupted, NotFound, WrongState
 from ..files import explain, make_private, read_regular, remove_tree, sync_folder, write_json
 from ..models import FINISHED, LogLine, LogPart, Operation, Status, Ticket, utc_now
 from ..names import is_operation_id
-from ..process import MARKER, environment, identity, spawn_worker, terminate
+from ..process import MARKER, environment, identity, reap_workers, spawn_worker, terminate
 from ..site import Site
 from . import liveness
 from .folder import Folder, seconds_since
@@ -110,7 +110,8 @@ class Operations:
     # -- reading --------------------------------------------------------
 
     def folders(self) -> Sequence[Folder]:
-        """Return all operations' folders, newest first."""
+        """Return all operations' folders, newest first; also collects ended workers of this process."""
+        reap_workers()
         names = [name for name in os.listdir(self.root) if is_operation_id(name)]  # noqa: PTH208
         return [Folder(self.root / name) for name in sorted(names, reverse=True)]
 

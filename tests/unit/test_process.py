@@ -152,3 +152,11 @@ def test_threads_are_capped_by_affinity_and_process_limit(monkeypatch: pytest.Mo
     assert "MAX_JOBS" not in caps
     monkeypatch.setattr(process.resource, "getrlimit", lambda which: (10, 10))
     assert process.thread_caps({})["UV_CONCURRENT_BUILDS"] == "1"
+
+
+def test_ended_workers_are_collected(tmp_path: Path) -> None:
+    pid = process.spawn_worker(["/bin/true"], env=ENV, log=tmp_path / "log")
+    while Path(f"/proc/{pid}").exists():
+        process.reap_workers()
+        time.sleep(0.01)
+    process.reap_workers()
