@@ -59,7 +59,11 @@ def rest() -> str:
         "All addresses lie under `{base_url}hpcenv/`. Bodies and answers are JSON; a body needs",
         "`Content-Type: application/json`. A list is a bare array. An error is `{message, reason, code, hints}` with",
         "the right status. `GET openapi.json` describes all of it to programs. Each call needs the named action on the",
-        "resource `hpcenv`.\n",
+        "resource `hpcenv`. POST, PUT and PATCH need that content type also where the body is empty (`{}`).\n",
+        "```console",
+        '$ curl -H "Authorization: token $TOKEN" "$SERVER/hpcenv/environments"',
+        '$ curl -H "Authorization: token $TOKEN" -H "Content-Type: application/json" \\',
+        """       -d '{"name": "climate", "packages": ["xarray"]}' "$SERVER/hpcenv/environments"\n```\n""",
         "| method | address | action | what |",
         "|---|---|---|---|",
     ]

@@ -288,7 +288,10 @@ class Admission:
         manager = self.managers.get(row.manager)
         if manager is None:
             raise NotFound(f"No manager can list the packages of {row.name}.", hints=["Install its manager."])
-        return list(manager.list_packages(Path(row.prefix)))
+        try:
+            return list(manager.list_packages(Path(row.prefix)))
+        except (FileNotFoundError, NotADirectoryError):  # deleted while it was being read
+            raise NotFound(f"{row.name} is gone.", hints=["List the environments again."]) from None
 
     def kernels(self) -> list[dict[str, Any]]:
         """Return our published kernels, each with the environment that it belongs to."""

@@ -32,7 +32,8 @@ class Site(Configurable):
         In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch},
         {python_version} (of the environment, such as 3.12: one folder for each) and {data_dir} (jupyter_hpcenv's own
         folder in the user's Jupyter data folder).
-        A location that is missing or not writable is reported, and the others go on working.""",
+        A location that is missing or not writable is reported, and the others go on working. Without any, there is
+        one: home, at {data_dir}/environments.""",
     ).tag(config=True)
 
     @default("locations")

@@ -29,9 +29,11 @@ from jupyter_hpcenv.server.handlers.openapi import DOCUMENT
 from ..serving import Answer, Documented, Server
 
 #: Requests for each route, half of them as the document allows and half not.
-EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "100"))
 CHECKS = [status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
 SERVED = json.loads(DOCUMENT.read_bytes())
+#: The same without its locks: schemathesis would spend most examples on the door, of which other tests know all.
+OPEN = {**SERVED, "security": [], "components": {"schemas": SERVED["components"]["schemas"]}}
 ROUTES = [(method.upper(), path) for path, methods in SERVED["paths"].items() for method in methods]
 ROUTES.sort(key=lambda route: ("GET", "POST", "PUT", "PATCH", "DELETE").index(route[0]))  # what is there goes last
 #: What an error of ours may be that no caller is to blame for; “error” itself would be one that nobody foresaw.
@@ -71,7 +73,7 @@ def known(server: Server) -> dict[str, list[str]]:
 def test_every_answer_is_as_described(
     server: Server, known: dict[str, list[str]], answers: Counter[str], method: str, path: str
 ) -> None:
-    described = schemathesis.openapi.from_dict(SERVED)[path][method]
+    described = schemathesis.openapi.from_dict(OPEN)[path][method]
     documented = Documented()
     cases = st.one_of(
         *(described.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
@@ -92,11 +94,8 @@ def test_every_answer_is_as_described(
                 case.path_parameters[name] = data.draw(st.sampled_from(known[name]), label=name)
         if isinstance(case.body, dict) and "name" in case.body and data.draw(st.booleans(), label="a name that can be"):
             case.body["name"] = data.draw(st.sampled_from(["first", "Second", "third", "fourth"]), label="name")
-        # without them nearly every example would end at the door, of which other tests know all
         stranger = data.draw(st.integers(0, 20), label="7 is a stranger") == 7
         headers = {} if stranger else {"Authorization": f"token {server.token}"}
-        for name in [name for name in case.headers if name.lower() == "authorization"]:
-            del case.headers[name]
         if method != "GET" and "Content-Type" not in case.headers:
             headers["Content-Type"] = "application/json"
         answer = case.call(base_url=f"{server.url}/hpcenv", headers=headers, timeout=60)
@@ -108,5 +107,6 @@ def test_every_answer_is_as_described(
         case.validate_response(answer, checks=CHECKS)
 
     ask()
-    assert sum(count for what, count in answers.items() if what.startswith(f"{method} {path}: ")) > EXAMPLES // 4
+    asked = sum(count for what, count in answers.items() if what.startswith(f"{method} {path}: "))
+    assert asked >= 20  # where there is nothing to vary, there are no more
     assert "unforeseen error" not in server.log.read_text()
