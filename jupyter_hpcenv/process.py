@@ -346,13 +346,14 @@ def _lines(
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
-            ready = selector.select(0.1)
+            ended = child.poll() is not None  # asked first: what it wrote before it ended is in the pipe by now
+            ready = selector.select(0 if ended else 0.1)
             if check is not None:
                 check()
             if deadline is not None and time.monotonic() > deadline:
                 raise BuildFailed(f"{Path(program).name} took too long and was stopped.")
             if not ready:
-                if child.poll() is not None:
+                if ended:
                     break  # a grandchild may keep the pipe open for ever
                 continue
             chunk = os.read(child.stdout.fileno(), 65_536)

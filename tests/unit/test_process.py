@@ -160,3 +160,17 @@ def test_ended_workers_are_collected(tmp_path: Path) -> None:
         process.reap_workers()
         time.sleep(0.01)
     process.reap_workers()
+
+
+def test_nothing_that_was_written_before_the_end_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program writes and ends just after we looked and saw nothing, as on a busy machine."""
+    looked = process.selectors.DefaultSelector.select
+
+    def late(self: process.selectors.DefaultSelector, timeout: float | None = None) -> list[object]:
+        ready = looked(self, 0)
+        time.sleep(0.2)  # whatever happens between the look and the next line happens now
+        return ready  # type: ignore[return-value]
+
+    monkeypatch.setattr(process.selectors.DefaultSelector, "select", late)
+    for _ in range(3):
+        assert process.run(sh("sleep 0.1; echo written"), env=ENV).tail == ["written"]
