@@ -161,9 +161,9 @@ def main(path: str) -> int:
         stopped.set()
     if error is not None:
         report.line("error", str(error["message"]))
+    claims.release(root, name, ticket.id)  # first: who reads that it is finished may ask for the name at once
     if own.still():
         own.finish(state, error, result)
-    claims.release(root, name, ticket.id)
     return 0 if state == "succeeded" else 1
 
 
