@@ -166,7 +166,7 @@ def follow(server: Server, operation: dict[str, Any]) -> tuple[dict[str, Any], l
 def fetched(lines: list[str]) -> int:
     """Return how many packages the installer had to fetch, by its own words."""
     prepared = [match[1] for line in lines if (match := re.match(r"Prepared (\d+) package", line))]
-    return int(prepared[0]) if prepared else sum(line.lstrip().startswith("Downloading ") for line in lines)
+    return sum(map(int, prepared)) if prepared else sum(line.lstrip().startswith("Downloading ") for line in lines)
 
 
 def compare(clock: Clock, lines: list[str]) -> None:
