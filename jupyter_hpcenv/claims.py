@@ -10,15 +10,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pwd
 import secrets
-import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import msgspec
 
 from .errors import BrokenRecord, Busy, Refused
-from .files import explain, read_regular, sync_folder, write_atomic
+from .files import PROBE, Watch, explain, read_regular, sync_folder, write_atomic
 from .models import Process, utc_now
 from .process import identity, is_alive
 
@@ -57,7 +57,7 @@ def take(root: Path, name: str, holder: str, verb: str, user: str) -> Claim:
     _held.add(holder)
     try:
         folder_for(root)
-        temporary = place.with_name(f".tmp-{secrets.token_hex(6)}")
+        temporary = place.with_name(f"{PROBE}{secrets.token_hex(6)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             os.write(descriptor, msgspec.json.encode(claim))
@@ -72,11 +72,13 @@ def take(root: Path, name: str, holder: str, verb: str, user: str) -> Claim:
     except OSError as error:
         release(root, name, holder)  # the link may have been made
         raise explain(error, place) from error
-    except Busy:
+    except (Busy, Refused):
         _held.discard(holder)
         raise
     return claim
 
+
+_watch = Watch()
 
 #: What this process holds; its other claims are leftovers of a release that failed.
 _held: set[str] = set()
@@ -143,19 +145,43 @@ def _create(temporary: Path, place: Path) -> None:
 
 
 def _busy(name: str, found: Claim, place: Path) -> Busy:
+    whose = _owner(place)
     if not found.holder:
         return Busy(
-            f"Somebody may be changing {name}: there is a claim on it at {place}, but it can not be read.",
-            hints=["Try again in some minutes.", "If it stays, look at what that is and who made it."],
+            f"Somebody may be changing {name}: there is a claim on it at {place}, which belongs to "
+            f"{whose or 'you'}, but it can not be read.",
+            hints=["Try again in some minutes.", f"If it stays, {_advice(whose)}"],
         )
     doing = {"create": "being built", "delete": "being deleted", "restore": "being restored"}.get(
         found.verb, "being changed"
     )
     return Busy(
         f"{name} is {doing} by {found.user} on {found.process.host} since {found.at}.",
-        hints=["Wait until that is done, or cancel it."],
+        hints=["Wait until that is done, or cancel it.", *([_doubt(place, whose)] if whose else [])],
         reason=found.holder,
     )
+
+
+def _doubt(place: Path, whose: str) -> str:
+    return f"The claim {place} belongs to {whose}, whoever it names. If nothing is being done, {_advice(whose)}"
+
+
+def _advice(whose: str) -> str:
+    who = f"{whose}, or staff," if whose else "you"
+    return f"{who} can remove that file; or choose another name."
+
+
+def _owner(place: Path) -> str:
+    """Return who made the file, which the words in it can not change; empty for this user."""
+    try:
+        uid = place.lstat().st_uid
+    except OSError:
+        return "somebody"
+    if uid == os.geteuid():
+        return ""
+    with contextlib.suppress(KeyError):
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    return f"uid {uid}"
 
 
 def read(place: Path) -> Claim | None:
@@ -186,31 +212,22 @@ def abandoned(place: Path, claim: Claim) -> bool:
         return claim.holder not in _held
     if alive is not None:
         return not alive
-    return _age(place) > STALE
-
-
-def _age(place: Path) -> float:
-    """Return seconds since the last heartbeat, by the clock of the file server that holds the claim."""
-    probe = place.with_name(f".tmp-{secrets.token_hex(6)}")
-    try:
-        probe.touch(exist_ok=False)
-        now = probe.stat().st_mtime
-        probe.unlink()
-    except OSError:
-        now = time.time()
-    try:
-        return now - place.stat(follow_symlinks=False).st_mtime
-    except OSError:
-        return 0.0
+    return _watch.silence(place) > STALE
 
 
 def _set_aside(place: Path, expected: Claim) -> None:
     """Take an abandoned claim away; if another one stood there after all, put it back."""
-    aside = place.with_name(f".tmp-{secrets.token_hex(6)}")
+    aside = place.with_name(f"{PROBE}{secrets.token_hex(6)}")
     try:
         os.rename(place, aside)  # noqa: PTH104
     except FileNotFoundError:
         return
+    except PermissionError as error:
+        whose = _owner(place)
+        raise Refused(
+            f"There is an old claim at {place}, which belongs to {whose or 'you'} and which you may not remove.",
+            hints=[_advice(whose).capitalize()],
+        ) from error
     if read(aside) != expected:
         with contextlib.suppress(FileExistsError):
             os.link(aside, place)
@@ -255,12 +272,25 @@ def release(root: Path, name: str, holder: str) -> None:
 
 
 @contextlib.contextmanager
-def held(root: Path, name: str, verb: str, user: str) -> Iterator[None]:
-    """Hold the claim on *name* for a change that is made at once; raises `Busy`."""
+def held(root: Path, name: str, verb: str, user: str) -> Iterator[Callable[[], None]]:
+    """Hold the claim on *name* for a change that is made at once, and give what guards each step; both raise `Busy`.
+
+    A host that slept for minutes wakes up with its claim taken over, and must not go on.
+    """
     holder = f"{verb}-{secrets.token_hex(8)}"
+
+    def guard() -> None:
+        renew(root, name, holder)
+        found = read(path_of(root, name))  # last of all: what follows is the step that is guarded
+        if found is None or found.holder != holder:
+            raise Busy(
+                f"Somebody else has taken over the change of {name}, because this one was silent for minutes.",
+                hints=[f"Look how {name} stands now, and try again."],
+            )
+
     take(root, name, holder, verb, user)
     try:
-        yield
+        yield guard
     finally:
         release(root, name, holder)
 
@@ -278,7 +308,7 @@ def clear(root: Path, working: Container[str]) -> int:
             if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
                 continue
             if entry.name.startswith("."):
-                if _age(place) > STALE:
+                if _watch.silence(place) > STALE:
                     place.unlink(missing_ok=True)
                 continue
             found = read(place)

@@ -82,6 +82,32 @@ class ManagerNotFound(InvalidRequest):
     code = "manager_not_found"
 
 
+class NoModuleSystem(InvalidRequest):
+    """Modules are asked for, and there is no module system."""
+
+    code = "no_module_system"
+
+
+class ModuleNotFound(InvalidRequest):
+    """The module system knows no module of that name, or not with what is loaded."""
+
+    code = "module_not_found"
+
+
+class ModuleConflict(InvalidRequest):
+    """Modules that exclude each other."""
+
+    code = "module_conflict"
+
+
+class ModuleFailed(HpcenvError):
+    """A module that exists could not be loaded: it failed, ended its shell, or took too long."""
+
+    code = "module_failed"
+    http_status = 422
+    exit_code = 6
+
+
 class NotFound(HpcenvError):
     """Nothing has that name or id."""
 

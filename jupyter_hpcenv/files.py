@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,15 @@ T = TypeVar("T")
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY = ".hpcenv-tmp-"
+PROBE = ".tmp-"
+
+_WATCHED = 1_000  # files that a watch remembers; to forget them costs a later answer, never a wrong one
+
+#: How the names of all our temporary files and folders begin.
+TEMPORARY = (_TEMPORARY, PROBE, ".new-")
+
+#: What a file server says that does not answer now: nothing is known of the file, good or bad.
+SILENT = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO)
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600, guard: Callable[[], None] | None = None) -> None:
@@ -88,6 +98,114 @@ def explain(error: OSError, path: Path) -> DiskFull | LocationUnavailable:
     )
 
 
+def write_once(path: Path, data: bytes, mode: int = 0o600) -> bool:
+    """Put *data* at *path* unless something is there, in one step; tell whether this caller did it.
+
+    Of many who try, one does. To look first and then rename could not promise that: who sleeps between the
+    two would replace what another one wrote meanwhile. Raises like `write_atomic`.
+    """
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}")
+    write_atomic(temporary, data, mode)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if temporary.stat().st_nlink == 2:  # NFS may have done it and lost the answer: look first
+            return True
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+            raise explain(error, path) from error
+        return _create_once(path, data, mode)  # a filesystem without hard links
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return True
+
+
+def _create_once(path: Path, data: bytes, mode: int) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise explain(error, path) from error
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+        file.write(data)
+    return True
+
+
+class Watch:
+    """Tell how long files have been left alone, whatever the clocks of hosts say; safe to use from threads.
+
+    A file's time is the file server's, so it is compared with that of a file made now. A time that lies ahead
+    proves nothing; then it counts how long this process itself has seen the file unchanged.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
+
+    def silence(self, path: Path) -> float:
+        """Return the seconds since *path* last changed; 0 where that can not be told."""
+        try:
+            facts = path.stat(follow_symlinks=False)
+        except OSError:
+            self._seen.pop(str(path), None)
+            return 0.0
+        stamp = (facts.st_mtime_ns, facts.st_ino)
+        known = self._seen.get(str(path))
+        if known is None or known[0] != stamp:
+            if len(self._seen) > _WATCHED:
+                self._seen.clear()
+            known = self._seen[str(path)] = (stamp, time.monotonic())
+        now = server_time(path.parent)
+        return max(time.monotonic() - known[1], 0.0 if now is None else now - facts.st_mtime)
+
+
+def server_time(folder: Path) -> float | None:
+    """Return what time it is on the file server of *folder*, or None where no file can be made to ask it."""
+    probe = folder / f"{PROBE}{secrets.token_hex(6)}"
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        return probe.stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return None
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def clear_temporary(folder: Path, older: float, *, everything: bool = False) -> int:
+    """Remove this user's temporary files from *folder* that a crash left; return how many went.
+
+    They are older than *older* seconds by the file server's clock, which no writer of ours takes. With
+    *everything* the whole folder is for such files.
+    """
+    cleared = 0
+    with contextlib.suppress(OSError):
+        with os.scandir(folder) as entries:
+            found = [
+                (entry.path, facts.st_mtime)
+                for entry in entries
+                if (everything or entry.name.startswith(TEMPORARY))
+                and (facts := entry.stat(follow_symlinks=False)).st_uid == os.geteuid()
+            ]
+        now = server_time(folder) if found else None
+        for path, changed in found:
+            if now is not None and now - changed > older:
+                with contextlib.suppress(OSError):
+                    remove_tree(Path(path))
+                    cleared += 1
+    return cleared
+
+
+def unreadable(error: OSError, path: Path) -> LocationUnavailable:
+    """Return the error of ours that says that nothing is known of what lies at *path*, instead of an empty list."""
+    return LocationUnavailable(
+        f"{path} can not be read now: {(error.strerror or str(error)).lower()}.",
+        hints=["Try again in a moment.", "See whether its filesystem is mounted, and whether you may read it."],
+    )
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, where the filesystem can (some network ones refuse)."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -103,14 +221,34 @@ def sync_folder(folder: Path) -> None:
 def read_regular(path: Path, limit: int = 1_000_000) -> bytes:
     """Return the bytes of a regular file of at most *limit* bytes; never follows a last link or blocks.
 
-    FileNotFoundError and NotADirectoryError pass; anything else that is odd is `BrokenRecord`.
+    FileNotFoundError and NotADirectoryError pass; anything else that is odd is `BrokenRecord`. A handle that
+    went stale, because another host replaced the file meanwhile, is opened once more.
     """
+    try:
+        return _read_regular(path, limit)
+    except BrokenRecord as error:
+        if not is_stale(error.__cause__):
+            raise
+        return _read_regular(path, limit)
+
+
+def is_stale(error: BaseException | None) -> bool:
+    """Tell whether a handle of NFS pointed to what is gone: to open again may help."""
+    return isinstance(error, OSError) and error.errno == errno.ESTALE
+
+
+def is_silent(error: BaseException) -> bool:
+    """Tell whether *error*, or the `BrokenRecord` made of it, says only that the file server does not answer."""
+    return any(isinstance(each, OSError) and each.errno in SILENT for each in (error, error.__cause__))
+
+
+def _read_regular(path: Path, limit: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
-        raise BrokenRecord(f"{path} can not be read: {(error.strerror or str(error)).lower()}.") from error
+        raise _unread(path, error) from error
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
@@ -124,10 +262,15 @@ def read_regular(path: Path, limit: int = 1_000_000) -> bytes:
             left -= len(part)
         return b"".join(parts)
     except OSError as error:
-        raise BrokenRecord(f"{path} can not be read: {(error.strerror or str(error)).lower()}.") from error
+        raise _unread(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # what was read is read
             os.close(descriptor)
+
+
+def _unread(path: Path, error: OSError) -> BrokenRecord:
+    hints = ["Try again in a moment."] if is_silent(error) else ["See what it is, and whether you may read it."]
+    return BrokenRecord(f"{path} can not be read: {(error.strerror or str(error)).lower()}.", hints=hints)
 
 
 def decode(data: bytes, kind: type[T], what: str) -> T:
@@ -165,6 +308,43 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
+def rename_new(source: Path, target: Path) -> None:
+    """Rename *source* to *target* where nothing is; FileExistsError if something is, be it an empty folder.
+
+    A plain rename would replace an empty folder without a word. Where the filesystem has no better one, as NFS,
+    it is looked first, and somebody may be faster in between.
+    """
+    facts = os.stat(source, follow_symlinks=False)  # noqa: PTH116
+    try:
+        _rename_no_replace(source, target)
+    except OSError as error:
+        if not _is_at(target, facts):  # NFS may have done it and lost the answer: look first
+            raise FileExistsError(*error.args) if error.errno == errno.ENOTEMPTY else error from None
+
+
+def _rename_no_replace(source: Path, target: Path) -> None:
+    number = _renameat2(os.fsencode(source), os.fsencode(target))
+    if number == 0:
+        return
+    if number not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.rename(source, target)  # noqa: PTH104
+
+
+def _renameat2(source: bytes, target: bytes) -> int:
+    """Call renameat2 with RENAME_NOREPLACE; return 0, or the number of the error."""
+    import ctypes  # not at the top: most commands rename nothing
+
+    here, no_replace = -100, 1  # AT_FDCWD, RENAME_NOREPLACE
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # a C library without it
+        return errno.ENOSYS
+    return ctypes.get_errno() if call(here, source, here, target, no_replace) else 0
+
+
 def publish_dir(source: Path, target: Path) -> None:
     """Put the ready folder *source* at *target*, replacing a folder there; both on one filesystem.
 
@@ -175,7 +355,7 @@ def publish_dir(source: Path, target: Path) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             os.rename(target, aside)  # noqa: PTH104
-        os.rename(source, target)  # noqa: PTH104
+        rename_new(source, target)
         sync_folder(target.parent)
     except OSError as error:
         if aside.exists() and not target.exists():

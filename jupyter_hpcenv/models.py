@@ -14,7 +14,7 @@ import msgspec
 
 RECORD_VERSION = 1
 
-EnvironmentState = Literal["ready", "missing", "python_gone", "broken", "newer", "slow"]
+EnvironmentState = Literal["ready", "missing", "python_gone", "module_missing", "broken", "newer", "slow"]
 Origin = Literal["own", "shared", "foreign"]
 OperationState = Literal["pending", "running", "succeeded", "failed", "cancelled", "interrupted"]
 StepState = Literal["todo", "running", "done", "failed"]
@@ -43,7 +43,14 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Fa
     prefix: str = ""
     installer: str = ""
     creator: str = ""
-    system_site_packages: bool = False
+    system_site_packages: bool | None = None
+    """Whether it sees the packages of its Python; null: only where a module brings packages."""
+    modules: list[str] = []
+    """Modules of the site's module system, in the order in which they are to be loaded."""
+    collection: str = ""
+    """A saved collection of modules, instead of `modules`."""
+    build_variables: dict[str, str] = {}
+    """Variables for builds from source only, such as MPICC or HDF5_DIR."""
     variables: dict[str, str] = {}
     display_name: str = ""
     kernel: bool = True
@@ -88,6 +95,65 @@ class Kernel(msgspec.Struct, kw_only=True):
     path: str = ""
 
 
+class Module(msgspec.Struct, kw_only=True):
+    """A module of the module system as it was when it was captured."""
+
+    name: str
+    """The full name, with version: ``gcc/12.3.0``."""
+    path: str = ""
+    """Its modulefile."""
+    digest: str = ""
+    """SHA-256 of the modulefile, in hexadecimal digits; empty if it could not be read."""
+
+
+class ModuleSet(msgspec.Struct, kw_only=True):
+    """The modules of an environment, as resolved and captured; what its launch script loads."""
+
+    system: str
+    """``lmod`` or ``tcl``."""
+    version: str = ""
+    init: str = ""
+    """The module system's start file for bash; empty where none is needed."""
+    purge: str = "default"
+    """What goes first: ``default``, ``purge`` or ``none``; see the trait ``Site.module_purge``."""
+    modulepath: list[str] = []
+    """Where modules are looked for, besides what the environment says at the time."""
+    asked: list[str] = []
+    """As somebody asked for them."""
+    load: list[str] = []
+    """Full names of what was asked for, in the order in which they are loaded."""
+    loaded: dict[str, list[Module]] = {}
+    """All that loading them brings, dependencies too: one list for each target (such as ``debian12-x86_64``)."""
+    messages: list[str] = []
+    """What the modules said while they were captured, a line each."""
+    watch: list[str] = []
+    """Files and folders that decide what loading gives: modulefiles, their folders, default-version files."""
+    state: str = ""
+    """How `watch` stood: what ``stat`` prints of it, sorted by nothing, as `jupyter_hpcenv.modules` defines it."""
+    reads: list[str] = []
+    """Variables that the modulefiles read."""
+    live: str = ""
+    """Why the outcome must not be cached, in one sentence; empty if it may be."""
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """A module that is not any more what it was when it was captured."""
+
+    module: str
+    path: str
+    kind: Literal["gone", "changed", "unreadable"]
+    message: str
+
+
+class ActivationFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A modulefile or script by which shells and jobs use an environment."""
+
+    dialect: str
+    name: str
+    """What to load; empty for scripts, which are sourced by their path."""
+    path: str
+
+
 class Record(msgspec.Struct, kw_only=True):
     """What an environment is; lies at ``<prefix>/.hpcenv/environment.json``; writing it commits."""
 
@@ -108,9 +174,14 @@ class Record(msgspec.Struct, kw_only=True):
     system_site_packages: bool = False
     packages: list[str] = []
     """What was asked for, canonical; not what it brought along."""
+    modules: ModuleSet | None = None
+    build_variables: dict[str, str] = {}
+    """What builds from source saw, such as MPICC; kernels do not get them."""
     variables: dict[str, str] = {}
     display_name: str
     kernels: list[Kernel] = []
+    activation: list[str] = []
+    """Dialects of the activation files that its owner had installed."""
     kernelspec: dict[str, Any] = {}
     """What the environment's own ipykernel says of itself: argv after the interpreter, metadata, …"""
     platform: Platform
@@ -123,8 +194,8 @@ class Record(msgspec.Struct, kw_only=True):
     """Counts changes; the ETag of the resource."""
 
 
-class Environment(msgspec.Struct, kw_only=True):
-    """A row of the list: what every door shows of an environment."""
+class Environment(msgspec.Struct, kw_only=True, frozen=True):
+    """A row of the list: what every door shows of an environment. Lists share rows, so nobody changes one."""
 
     id: str
     name: str
@@ -143,7 +214,7 @@ class Environment(msgspec.Struct, kw_only=True):
     """Why the state is not ready, in one sentence; empty otherwise."""
 
 
-class EnvironmentDetail(Environment, kw_only=True):
+class EnvironmentDetail(Environment, kw_only=True, frozen=True):
     """All that the record says, besides the row."""
 
     creator: str = ""
@@ -151,6 +222,12 @@ class EnvironmentDetail(Environment, kw_only=True):
     python_path: str = ""
     system_site_packages: bool = False
     packages: list[str] = []
+    modules: ModuleSet | None = None
+    drift: list[Drift] = []
+    """What has become of its modules since they were captured."""
+    activation: list[ActivationFile] = []
+    """The activation files that are installed."""
+    build_variables: dict[str, str] = {}
     variables: dict[str, str] = {}
     platform: Platform | None = None
     created: str = ""
@@ -166,6 +243,8 @@ class EnvironmentPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     display_name: str | msgspec.UnsetType = msgspec.UNSET
     variables: dict[str, str | None] | msgspec.UnsetType = msgspec.UNSET
     """A variable set to null is removed."""
+    modules: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The modules from now on, captured anew; an empty list: none."""
 
 
 class KernelPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

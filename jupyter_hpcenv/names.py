@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .errors import InvalidName, InvalidVariable
 
@@ -33,6 +33,12 @@ STEERING = re.compile(
     r"|PYTHON(?!(UNBUFFERED|HASHSEED|WARNINGS|BREAKPOINT|FAULTHANDLER|TRACEMALLOC|ASYNCIODEBUG|MALLOC"
     r"|DONTWRITEBYTECODE|UTF8|DEVMODE|INTMAXSTRDIGITS)$).*|__PYVENV_LAUNCHER__"
     r"|VIRTUAL_ENV|CONDA_PREFIX|JPY_.*|JUPYTERHUB_.*|JUPYTER_TOKEN|HPCENV_.*)"
+)
+
+#: Names of variables that usually hold a secret; MONKEY, MAX_TOKENS and TOKENIZERS_PARALLELISM are none.
+_SECRET = re.compile(
+    r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|(?:SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|APIKEY)S?|PASSWD)|PWD|PASS|KEYS?)(?:_|$)",
+    re.IGNORECASE,
 )
 
 _NAME = re.compile(NAME_PATTERN)
@@ -119,6 +125,26 @@ def check_variables(variables: Mapping[str, str]) -> None:
             f"The variables have {total} bytes together; at most {VARIABLES_LIMIT} are possible.",
             hints=["Put long values into files and let the variables name those."],
         )
+
+
+def looks_secret(name: str) -> bool:
+    """Tell whether a variable of this name usually holds a secret; of its value nothing is asked."""
+    return _SECRET.search(name) is not None and not name.upper().endswith(("_FILE", "_PATH", "_DIR"))
+
+
+def exportable(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that may leave with an export or a capsule: none that looks like a secret."""
+    return {name: value for name, value in variables.items() if not looks_secret(name)}
+
+
+def secret_warnings(variables: Iterable[str]) -> list[str]:
+    """Return a sentence for each variable whose name looks like a secret's; values are never named."""
+    return [
+        f"{name} looks like a secret. Its value lies in the environment's record and launch script, which whoever may "
+        f"use the environment can read: put it into a file of your own (chmod 600), and let {name}_FILE name that file."
+        for name in sorted(variables)
+        if looks_secret(name)
+    ]
 
 
 def check_display_name(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import fnmatch
+import hashlib
 import os
 import re
 import resource
@@ -131,7 +132,7 @@ class Child:
     """A program that runs beside us, such as the kernel of a preflight."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> None:
-        self._own_folder = None if cwd else tempfile.mkdtemp(prefix="hpcenv-")
+        self._own_folder = None if cwd else working_folder()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  closed in stop()
         try:
             self._process = _popen(argv, env, Path(cwd or self._own_folder or "/"), self._output.fileno())
@@ -248,21 +249,40 @@ def terminate(process: Process, number: signal.Signals = signal.SIGTERM) -> bool
     return False
 
 
+def wake(process: Process) -> None:
+    """Let that very process go on if somebody stopped it (SIGSTOP, a debugger): it can not obey while it is stopped."""
+    terminate(process, signal.SIGCONT)
+
+
+def kill(process: Process) -> bool:
+    """Kill that very process, which did not end when it was asked to; tell whether it was there to be killed."""
+    return terminate(process, signal.SIGKILL)
+
+
 def stop_marked(operation: str) -> int:
     """Kill this user's processes on this host that carry the marker of *operation*; return how many.
 
     Used when a worker died and its children may still write: they are found by their environment.
     """
-    wanted = f"{MARKER}={operation}".encode()
     killed = 0
-    for pid in _pids():
-        if pid == os.getpid():
-            continue
+    for pid in _marked(operation):
         with contextlib.suppress(OSError):
-            if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
     return killed
+
+
+def is_marked(operation: str) -> bool:
+    """Tell whether a process of this user on this host carries the marker of *operation*: its worker, or a child."""
+    return next(_marked(operation), None) is not None
+
+
+def _marked(operation: str) -> Iterator[int]:
+    wanted = f"{MARKER}={operation}".encode()
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                yield pid
 
 
 def _pids() -> list[int]:
@@ -297,6 +317,45 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
+# -- working folders --------------------------------------------------------
+
+_FOLDER = re.compile(r"hpcenv-([0-9a-f]{8})-([0-9a-f]{8})-(\d+)-(\d+)-\w+")
+_LEFT = 86_400.0  # seconds; far longer than a program of ours lives that nobody sees
+
+
+def working_folder() -> str:
+    """Make a private folder for a program to work in; its name says whose it is, so that `left_folders` can tell."""
+    here = identity()
+    machine, boot = _words(here)
+    return tempfile.mkdtemp(prefix=f"hpcenv-{machine}-{boot}-{here.pid}-{here.start}-")
+
+
+def _words(process: Process) -> tuple[str, str]:
+    """Return a word for the host (with its pid namespace, in which a pid means something), and one for its boot."""
+    texts = (f"{process.host}\n{process.pid_namespace}", process.boot)
+    machine, boot = (hashlib.sha256(text.encode()).hexdigest()[:8] for text in texts)
+    return machine, boot
+
+
+def left_folders() -> list[Path]:
+    """Return the working folders that processes of this user left here when they were killed; the worker removes them.
+
+    Only those of this host, older than a day, whose process is gone: a folder of another host may be in use.
+    """
+    (machine, boot), found = _words(identity()), []
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            name = _FOLDER.fullmatch(entry.name)
+            if name is None or name[1] != machine:
+                continue
+            with contextlib.suppress(OSError):
+                facts = entry.stat(follow_symlinks=False)
+                alive = name[2] == boot and _start_time(int(name[3])) == int(name[4])
+                if facts.st_uid == os.geteuid() and time.time() - facts.st_mtime > _LEFT and not alive:
+                    found.append(Path(entry.path))
+    return found
+
+
 # -- running and stopping ---------------------------------------------------
 
 
@@ -305,7 +364,7 @@ def _folder(cwd: Path | None) -> Iterator[Path]:
     if cwd is not None:
         yield cwd
         return
-    fresh = tempfile.mkdtemp(prefix="hpcenv-")
+    fresh = working_folder()
     try:
         yield Path(fresh)
     finally:

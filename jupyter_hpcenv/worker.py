@@ -22,12 +22,13 @@ from traitlets.config import Config
 
 from . import claims
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
+from .files import remove_tree
 from .lifecycle.create import Work, create
 from .managers import load_managers
 from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
-from .process import thread_caps
+from .process import left_folders, thread_caps
 from .site import Site
 
 HEARTBEAT = 15.0
@@ -129,6 +130,7 @@ def main(path: str) -> int:
     except (Busy, Interrupted):
         return 1  # somebody closes it at this moment
     report = Report(own)
+    _clear_left_folders()
     os.environ.update(thread_caps())
     os.umask(os.umask(0o022) | 0o022)  # nobody else may write what runs as this user
 
@@ -162,7 +164,7 @@ def main(path: str) -> int:
     if error is not None:
         report.line("error", str(error["message"]))
     claims.release(root, name, ticket.id)  # first: who reads that it is finished may ask for the name at once
-    if own.still():
+    with contextlib.suppress(Interrupted):  # somebody else finished it, and what they wrote stays
         own.finish(state, error, result)
     return 0 if state == "succeeded" else 1
 
@@ -182,6 +184,13 @@ def _carry_out(own: Own, report: Report) -> Record:
             raise Interrupted("Another process has taken this operation over.")
 
     return create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+
+
+def _clear_left_folders() -> None:
+    """Remove what killed programs of this user left in the temporary folder; what resists is tried again next time."""
+    for folder in left_folders():
+        with contextlib.suppress(OSError):
+            remove_tree(folder)
 
 
 def _beat(own: Own, report: Report, stopped: threading.Event) -> None:

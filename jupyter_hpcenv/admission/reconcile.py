@@ -13,7 +13,7 @@ from .. import claims
 from ..catalog import Catalog
 from ..catalog.records import RECORD
 from ..errors import Busy, DiskFull, HpcenvError, Interrupted
-from ..files import decode, read_regular
+from ..files import clear_temporary, decode, read_regular
 from ..lifecycle.delete import mark_gone, sweep
 from ..lifecycle.faces import roll_forward
 from ..lifecycle.ground import clear_ground, clear_leftovers
@@ -21,6 +21,9 @@ from ..models import FINISHED, LogLine, Record, Ticket
 from ..operations.folder import Folder, seconds_since
 from ..operations.store import Operations, Own, gone
 from ..process import stop_marked
+
+#: Seconds after which a temporary file belongs to nobody; each is there for milliseconds.
+LITTER = 3_600.0
 
 
 def reconcile(catalog: Catalog, operations: Operations) -> list[str]:
@@ -99,6 +102,20 @@ def _committed(prefix: Path, operation: str) -> Record | None:
         record = decode(read_regular(prefix / RECORD), Record, str(prefix))
         return record if record.operation == operation else None
     return None
+
+
+def clear_litter(catalog: Catalog, operations: Operations) -> int:
+    """Remove temporary files that crashes left in our folders, and keys of operations that are forgotten.
+
+    Old ones of this user alone, by the file server's clock: a writer that lives is seconds from its rename.
+    """
+    data = catalog.site.data_dir
+    folders = [data / "environments", operations.root, *(folder.path for folder in operations.folders())]
+    folders += [folder.parent / ".hpcenv" / "claims" for _, folder in catalog.trash_folders()]
+    folders += [Path(row.prefix) / ".hpcenv" for row in catalog.environments() if row.origin == "own"]
+    cleared = sum(clear_temporary(folder, LITTER) for folder in folders)
+    cleared += clear_temporary(data / "publish", LITTER, everything=True)  # kernelspecs that are half built
+    return cleared + operations.forget_keys(LITTER)
 
 
 def empty_expired(catalog: Catalog) -> int:

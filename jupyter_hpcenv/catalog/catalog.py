@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ..errors import Ambiguous, BrokenRecord, HpcenvError, NewerRecord, NotFound
-from ..models import Environment, EnvironmentDetail, Kernel, Record, TrashItem
+from .. import activation, modules
+from ..errors import Ambiguous, HpcenvError, LocationUnavailable, NotFound
+from ..models import ActivationFile, Environment, EnvironmentDetail, Record, TrashItem
 from ..names import is_environment_id
 from ..patience import Patience, Slow
 from ..site import Site
 from ..site.locations import ELSEWHERE, folders_of
 from . import trash
 from .foreign import find_foreign, foreign_id
+from .places import Places
 from .records import Records
+from .rows import Look, missing_row, slow_row
 
 
 class Catalog:
@@ -29,20 +32,36 @@ class Catalog:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.records = Records(site)
+        self._places = Places(self.records)
         self._patience = Patience()
-        self._uid = os.geteuid()
+        self._rows: tuple[Environment, ...] = ()
+        self._compared: tuple[list[Environment], Mapping[str, Record] | None, list[Environment]] = ([], None, [])
+        self._known_parents: tuple[Mapping[str, Record], dict[str, str]] = ({}, {})
+        self._kernels: tuple[list[str], Mapping[str, str]] = ([], {})
+
+    def rows(self) -> tuple[Environment, ...]:
+        """Return all rows, ours first, each group by name; the same object while nothing changes.
+
+        Every call looks at the disk; only the making of what did not change is saved. So who keeps something
+        that was made from the rows, as the server keeps their JSON, can go by `is`.
+        """
+        rows = (*self._ours(), *find_foreign(self.site))
+        if rows == self._rows:
+            return self._rows
+        self._rows = rows
+        return rows
 
     def environments(self, location: str = "", name: str = "", query: str = "") -> list[Environment]:
-        """Return rows, ours first, each group by name; the filters must all match."""
-        rows = [*self._ours(), *(find_foreign(self.site) if not location else [])]
+        """Return the rows that match all filters; those of other tools are in no location."""
+        rows: Sequence[Environment] = self._ours() if location else self.rows()
+        if location:
+            rows = [row for row in rows if row.location == location]
+        if name:
+            rows = [row for row in rows if row.name == name]
         words = query.lower().split()
-        return [
-            row
-            for row in rows
-            if (not location or row.location == location)
-            and (not name or row.name == name)
-            and all(any(word in text.lower() for text in _texts(row)) for word in words)
-        ]
+        if words:
+            rows = [row for row in rows if all(any(word in text.lower() for text in _texts(row)) for word in words)]
+        return list(rows)
 
     def find(self, reference: str) -> EnvironmentDetail:
         """Return the one environment that *reference* means: an id, ``LOCATION/NAME`` or NAME.
@@ -50,7 +69,7 @@ class Catalog:
         Raises `NotFound`, or `Ambiguous` with the full names.
         """
         row = self._row(reference)
-        if row.origin == "foreign" or row.state in ("broken", "newer"):
+        if row.origin == "foreign" or row.state in ("broken", "newer") or self._is_unknown(row):
             return EnvironmentDetail(**{f: getattr(row, f) for f in row.__struct_fields__})
         return self._detail(row, self._record_of(row))
 
@@ -59,13 +78,17 @@ class Catalog:
         return self._record_of(self._row(reference))
 
     def _record_of(self, row: Environment) -> Record:
-        if row.state != "missing":
+        if row.state not in ("missing", "slow"):
             with contextlib.suppress(FileNotFoundError):
                 return self._placed(self.records.read(Path(row.prefix))[0], row)
         for copy in self.records.copies():
             if copy.id == row.id:
                 return copy
         raise NotFound(f"{row.name} has no record.", hints=["List the environments again."])
+
+    def _is_unknown(self, row: Environment) -> bool:
+        """Tell whether neither a record nor a copy of one says what an environment is, because of its filesystem."""
+        return row.state == "slow" and not self.records.remembers(row.id)
 
     @staticmethod
     def _placed(record: Record, row: Environment) -> Record:
@@ -88,36 +111,51 @@ class Catalog:
         return found[0]
 
     def _ours(self) -> list[Environment]:
-        published = self._published()
-        pythons: dict[str, bool] = {}
+        return self.compared()[0]
+
+    def compared(self) -> tuple[list[Environment], Mapping[str, Record]]:
+        """Return the rows of ours, and by id the copies of records that they were compared with in the same look."""
+        look = Look(self._published(), modules.target(self.site))
         rows: dict[str, Environment] = {}
         slow: set[str] = set()
         found: list[Environment] = []
         for location in self.site.locations:
             try:
-                found += self._patience.ask(location, self._in, location, published, pythons)
+                found += self._patience.ask(location, self._in, location, look)
             except Slow:
                 slow.add(location)
-        copies = {copy.id: copy for copy in self.records.copies()}
+        copies = self.records.copies_by_id()
+        if not slow and copies is self._compared[1] and found == self._compared[0]:
+            return list(self._compared[2]), copies
+        within = not slow
         for row in sorted(found, key=lambda row: row.origin != "own"):
             known = copies.get(row.id)
             if row.id in rows or (row.origin != "own" and known is not None and known.prefix != row.prefix):
-                row.id = foreign_id(Path(row.prefix))  # somebody's record says that it is another environment
+                # somebody's record says that it is another environment
+                row = msgspec.structs.replace(row, id=foreign_id(Path(row.prefix)))
             rows[row.id] = row
-        places = {row.prefix for row in rows.values()}
+        places = {row.prefix for row in rows.values() if row.state != "slow"}
+        unread = {row.prefix: row for row in rows.values() if row.state == "slow"}
         absent: dict[str, Record] = {}
         beside: Environment | None
-        for copy in copies.values():
-            if copy.id in rows or copy.prefix in places:
+        for identifier in sorted(copies.keys() - rows.keys()):
+            copy = copies[identifier]
+            if copy.prefix in places:
                 continue
-            beside = None
+            within = False
+            beside = unread.get(copy.prefix)
+            if beside is not None:
+                rows.pop(beside.id, None)  # the copy says more than the place does now
             try:
-                if copy.location not in slow:
-                    beside = self._patience.ask(copy.prefix, self._at, copy.prefix, copy.location, published, pythons)
+                if beside is None and copy.location not in slow:
+                    beside = self._patience.ask(copy.prefix, self._places.at, copy.prefix, copy.location, look)
             except Slow:
                 slow.add(copy.location)
             if copy.location in slow:
-                rows[copy.id] = self._slow(copy, published)
+                rows[copy.id] = slow_row(copy, look)
+                continue
+            if beside is not None and beside.state == "slow":
+                rows[copy.id] = slow_row(copy, look, beside.message)
                 continue
             if beside is not None and beside.id == copy.id:
                 rows[beside.id] = beside
@@ -128,102 +166,65 @@ class Catalog:
         for _ in range(2):  # a delete or a restore may pass by while we look in one place and then in the other
             if not absent:
                 break
-            trashed = {item.id for item in self.trash()} | self.marked()
+            try:
+                trashed = {item.id for item in self.trash()} | self.marked()
+            except LocationUnavailable as error:  # it may lie there: that it is gone would be a guess
+                rows.update((copy.id, slow_row(copy, look, error.message)) for copy in absent.values())
+                absent.clear()
+                break
             for copy in [absent.pop(identifier) for identifier in list(absent)]:
                 if copy.id in trashed:
                     continue
                 beside = None
                 with contextlib.suppress(Slow):
-                    beside = self._patience.ask(copy.prefix, self._at, copy.prefix, copy.location, published, pythons)
-                if beside is not None and beside.id == copy.id:
+                    beside = self._patience.ask(copy.prefix, self._places.at, copy.prefix, copy.location, look)
+                if beside is not None and beside.state == "slow":
+                    rows[copy.id] = slow_row(copy, look, beside.message)
+                elif beside is not None and beside.id == copy.id:
                     rows[copy.id] = beside
                 else:
                     absent[copy.id] = copy
         for copy in absent.values():
             if self.records.remembers(copy.id):  # else it was removed for good while we looked
-                rows[copy.id] = self._missing(copy, published)
-        return list(rows.values())
+                rows[copy.id] = missing_row(copy, look)
+        if within:  # nothing was looked for outside the locations, so what lies in them and the copies decide alone
+            self._compared = (found, copies, list(rows.values()))
+        return list(rows.values()), copies
 
-    def _in(self, location: str, published: dict[str, str], pythons: dict[str, bool]) -> list[Environment]:
+    def _in(self, location: str, look: Look) -> list[Environment]:
         """Return the rows of one location; none where it can not be read (`locations` says why)."""
-        found = []
+        found: list[Environment] = []
         with contextlib.suppress(HpcenvError, OSError):
-            entries = [entry for folder in folders_of(self.site, location) for entry in os.scandir(folder)]
-            for entry in sorted(entries, key=lambda entry: entry.name.lower()):
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False) and _is_text(entry.path):
-                    row = self._at(entry.path, location, published, pythons)
-                    if row is not None:
-                        found.append(row)
+            folders = folders_of(self.site, location)
+            for folder in folders:
+                found += self._places.in_folder(folder, location, look)
+            if len(folders) > 1:
+                found.sort(key=lambda row: os.path.basename(row.prefix).lower())  # noqa: PTH119  for thousands
         return found
 
-    def _at(self, place: str, location: str, published: dict[str, str], pythons: dict[str, bool]) -> Environment | None:
-        try:
-            record, uid = self.records.read(place)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except NewerRecord as error:
-            return _unusable(Path(place), location, "newer", error)
-        except BrokenRecord as error:
-            return _unusable(Path(place), location, "broken", error)
-        except OSError as error:
-            return _unusable(
-                Path(place), location, "broken", HpcenvError(f"{place} can not be read: {error.strerror}.")
-            )
-        row = self._shown(record, published, own=uid == self._uid)
-        row.prefix, row.location, row.name = place, location, record.name
-        if record.prefix != row.prefix:
-            row.id, row.name, row.state, row.kernels = foreign_id(Path(place)), Path(place).name, "broken", []
-            row.message = f"It was copied or moved here from {record.prefix}; its programs still point there."
-            return row
-        if record.python_path not in pythons:
-            pythons[record.python_path] = os.path.exists(record.python_path)  # noqa: PTH110  once for each interpreter
-        if not pythons[record.python_path]:
-            row.state, row.message = "python_gone", f"Its Python {record.python} is gone from {record.python_path}."
-        return row
-
-    def _shown(self, record: Record, published: dict[str, str], *, own: bool) -> Environment:
-        return Environment(
-            id=record.id,
-            name=record.name,
-            location=record.location,
-            prefix=record.prefix,
-            manager=record.manager,
-            installer=record.installer,
-            python=record.python,
-            state="ready",
-            origin="own" if own else "shared",
-            kernels=[
-                Kernel(
-                    name=kernel.name,
-                    display_name=kernel.display_name,
-                    path=published.get(kernel.name, ""),
-                )
-                for kernel in record.kernels
-                if own or kernel.name in published
-            ],
-            display_name=record.display_name,
-            owner=record.owner,
-        )
-
-    def _slow(self, copy: Record, published: dict[str, str]) -> Environment:
-        row = self._shown(copy, published, own=True)
-        row.state, row.message = "slow", f"The filesystem of {copy.prefix} does not answer now."
-        return row
-
-    def _missing(self, copy: Record, published: dict[str, str]) -> Environment:
-        row = self._shown(copy, published, own=True)
-        row.state, row.message = "missing", f"Its prefix {copy.prefix} is gone."
-        return row
-
-    def _published(self) -> dict[str, str]:
-        """Return where each kernelspec of this user lies, by name; listed once for all rows."""
+    def _published(self) -> Mapping[str, str]:
+        """Return where each kernelspec of this user lies, by name; the same object while nothing changes."""
         folder = self.site.kernels_dir
-        with contextlib.suppress(OSError):
-            return {name: f"{folder}/{name}" for name in os.listdir(folder)}  # noqa: PTH208
-        return {}
+        try:
+            names = os.listdir(folder)  # noqa: PTH208
+        except OSError:
+            names = []
+        known = self._kernels
+        if known[0] != names:
+            known = self._kernels = (names, {name: f"{folder}/{name}" for name in names})
+        return known[1]
 
     def _detail(self, row: Environment, record: Record) -> EnvironmentDetail:
         values = {field: getattr(row, field) for field in row.__struct_fields__}
+        values["drift"] = modules.drift(record.modules, self.site) if record.modules else []
+        values["activation"] = [
+            ActivationFile(
+                dialect=dialect,
+                name=activation.module_name(record) if dialect in ("lmod", "tcl") else "",
+                path=str(activation.install_path(dialect, record, self.site)),
+            )
+            for dialect in record.activation
+        ]
         for field in EnvironmentDetail.__struct_fields__:
             if field not in values:
                 values[field] = getattr(record, field)
@@ -251,44 +252,22 @@ class Catalog:
             with contextlib.suppress(HpcenvError, Slow):
                 for root in self._patience.ask(f"root {location}", folders_of, self.site, location):
                     folders[trash.folder_beside(root / "x")] = location
-        parents: dict[str, str] = {}
-        for copy in self.records.copies():
-            parents.setdefault(os.path.dirname(copy.prefix), copy.location or ELSEWHERE)  # noqa: PTH120  for thousands
-        for parent, location in parents.items():
+        for parent, location in self._parents().items():
             folders.setdefault(trash.folder_beside(Path(parent) / "x"), location)
         return [(location, folder) for folder, location in folders.items()]
 
-
-def _is_text(path: str) -> bool:
-    """Tell whether a path can be shown and sent at all; names of files are bytes."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    def _parents(self) -> dict[str, str]:
+        """Return the folders in which environments are or were, each with the name of a location."""
+        copies = self.records.copies_by_id()
+        known = self._known_parents
+        if known[0] is not copies:
+            parents: dict[str, str] = {}
+            for copy in copies.values():
+                parents.setdefault(copy.prefix.rpartition("/")[0], copy.location or ELSEWHERE)
+            known = self._known_parents = (copies, parents)
+        return known[1]
 
 
 def _texts(row: Environment) -> list[str]:
     kernels = [text for kernel in row.kernels for text in (kernel.name, kernel.display_name)]
     return [row.name, row.location, row.manager, row.python, row.state, row.display_name, *kernels]
-
-
-def _unusable(prefix: Path, location: str, state: str, error: HpcenvError) -> Environment:
-    try:
-        uid = prefix.lstat().st_uid
-        owner = pwd.getpwuid(uid).pw_name
-    except (OSError, KeyError):
-        uid, owner = -1, ""
-    return Environment(
-        id=foreign_id(prefix),
-        name=prefix.name,
-        location=location,
-        prefix=str(prefix),
-        manager="",
-        installer="",
-        python="",
-        state="newer" if state == "newer" else "broken",
-        origin="own" if uid == os.geteuid() else "shared",
-        owner=owner,
-        message=error.message,
-    )

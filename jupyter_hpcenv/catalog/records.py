@@ -6,17 +6,18 @@ one was. What another user wrote is read strictly, and where it lay decides over
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from ..errors import BrokenRecord, NewerRecord
-from ..files import decode, make_private, read_regular, write_json
+from ..files import decode, is_silent, make_private, read_regular, unreadable, write_json
 from ..models import Record
 from ..names import is_environment_id
 from ..site import Site
@@ -25,7 +26,16 @@ RECORD = Path(".hpcenv") / "environment.json"
 _RECORD = str(RECORD)
 
 #: Seconds after its last change from which a folder's stat is taken to tell of the next one.
-_SETTLED = 2.0
+SETTLED = 2.0
+
+
+#: What a stat says of a file's content: while this stays, so does what was read.
+Stamp = tuple[int, int, int, int]
+
+
+def stamp_of(facts: os.stat_result) -> Stamp:
+    """Return what tells one state of a file from another."""
+    return (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev)
 
 
 class Records:
@@ -33,29 +43,38 @@ class Records:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._cache: dict[str, tuple[tuple[int, int, int, int], Record | BrokenRecord, int]] = {}
-        self._copies_cache: dict[str, tuple[tuple[int, int], Record]] = {}
-        self._all_copies: tuple[tuple[int, int], list[Record]] | None = None
+        self._cache: dict[str, tuple[Stamp, Record | BrokenRecord, int]] = {}
+        # the folder's stat once it has settled, what was read by file name, and the same by id; replaced as one
+        self._kept_copies: tuple[tuple[int, int] | None, Mapping[str, tuple[Stamp, Record]], Mapping[str, Record]]
+        self._kept_copies = (None, {}, {})
         self._guard = threading.Lock()
 
-    def read(self, prefix: Path | str) -> tuple[Record, int]:
-        """Return the record at *prefix* and the uid that owns it.
+    def read(self, prefix: Path | str, facts: os.stat_result | None = None) -> tuple[Record, int]:
+        """Return the record at *prefix* and the uid that owns it; *facts* is its stat, if that was just taken.
 
         Raises FileNotFoundError where there is none, `NewerRecord` or `BrokenRecord` for one that can
         not be used.
         """
         path = f"{prefix}/{_RECORD}"  # a text: a Path takes longer to make than the stat does
-        facts = os.stat(path, follow_symlinks=False)  # noqa: PTH116  one stat, and not through a link
-        key = (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev)
+        if facts is None:
+            facts = os.stat(path, follow_symlinks=False)  # noqa: PTH116  one stat, and not through a link
+        key = stamp_of(facts)
         with self._guard:
             known = self._cache.get(path)
         if known is None or known[0] != key:
             known = (key, self._load(Path(path)), facts.st_uid)
-            with self._guard:
-                self._cache[path] = known
+            if not (isinstance(known[1], BrokenRecord) and is_silent(known[1])):  # an error of the moment
+                with self._guard:
+                    self._cache[path] = known
         if isinstance(known[1], BrokenRecord):
             raise known[1]
         return known[1], known[2]
+
+    def seen(self, prefix: str) -> Record | None:
+        """Return the record at *prefix* as it was last read, without a look at the disk; None if it can not be used."""
+        with self._guard:
+            known = self._cache.get(f"{prefix}/{_RECORD}")
+        return known[1] if known is not None and isinstance(known[1], Record) else None
 
     def _load(self, path: Path) -> Record | BrokenRecord:
         try:
@@ -81,38 +100,49 @@ class Records:
         write_json(self._copies / f"{record.id}.json", record)
 
     def copies(self) -> Iterator[Record]:
-        """Yield the copies of this user's records; unreadable ones are left out and left alone.
+        """Yield the copies of this user's records; unreadable ones are left out and left alone."""
+        yield from self.copies_by_id().values()
+
+    def copies_by_id(self) -> Mapping[str, Record]:
+        """Return the copies by the id that they tell; the same object while nothing changes.
 
         Copies come, change and go by renames, so while the folder's own stat stays as it is, they do too.
         """
         folder = self._copies
-        facts = folder.stat()
-        stamp = (facts.st_mtime_ns, facts.st_ino)
-        known = self._all_copies
-        if known is not None and known[0] == stamp:
-            yield from known[1]
-            return
-        found, whole = [], True
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if not entry.name.endswith(".json") or not is_environment_id(entry.name[:-5]):
-                continue
-            try:
-                found.append(self._copy(Path(entry.path), entry.stat(follow_symlinks=False)))
-            except (BrokenRecord, NewerRecord, FileNotFoundError):
-                whole = False
-        if whole and time.time() - facts.st_mtime > _SETTLED:  # clocks of filesystems are coarse
-            self._all_copies = (stamp, found)
-        yield from found
-
-    def _copy(self, path: Path, facts: os.stat_result) -> Record:
-        key = (facts.st_mtime_ns, facts.st_ino)
-        with self._guard:
-            known = self._copies_cache.get(path.name)
-        if known is None or known[0] != key:
-            known = (key, decode(read_regular(path), Record, str(path)))
-            with self._guard:
-                self._copies_cache[path.name] = known
-        return known[1]
+        found: dict[str, tuple[Stamp, Record]] = {}
+        whole = True
+        try:
+            facts = folder.stat()
+            stamp = (facts.st_mtime_ns, facts.st_ino)
+            settled, before, copies = self._kept_copies
+            if settled == stamp:
+                return copies
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:  # below an open folder a stat takes half as long
+                names = sorted(name for name in os.listdir(descriptor) if name.endswith(".json"))  # noqa: PTH208
+                for name in names:
+                    known = before.get(name)
+                    if known is None and not is_environment_id(name[:-5]):
+                        continue
+                    try:
+                        key = stamp_of(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+                        if known is None or known[0] != key:
+                            known = (key, decode(read_regular(folder / name), Record, f"{folder}/{name}"))
+                        found[name] = known
+                    except (BrokenRecord, NewerRecord, FileNotFoundError) as error:
+                        whole = False
+                        if known is not None and is_silent(error):
+                            found[name] = known  # what it was, until its file server answers again
+            finally:
+                with contextlib.suppress(OSError):  # what was read is read
+                    os.close(descriptor)
+        except OSError as error:
+            raise unreadable(error, folder) from error
+        if found != before:
+            copies = {copy.id: copy for _, copy in found.values()}
+        whole = whole and time.time() - facts.st_mtime > SETTLED  # clocks of filesystems are coarse
+        self._kept_copies = (stamp if whole else None, found, copies)
+        return copies
 
     def remembers(self, identifier: str) -> bool:
         """Tell whether there is a copy of that environment's record now."""

@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 
 from ..errors import BrokenRecord, Refused
-from ..files import decode, explain, read_regular
+from ..files import decode, explain, is_silent, read_regular, unreadable
 from ..models import Record, TrashItem
 from ..names import NAME_PATTERN, is_environment_id
 from .records import RECORD
@@ -53,14 +53,19 @@ def item_name(identifier: str, prefix: Path) -> str:
 
 
 def list_items(folder: Path, location: str, days: int) -> list[TrashItem]:
-    """Return what lies in one trash folder, newest first; what is not ours to restore is left out."""
+    """Return what lies in one trash folder, newest first; what is not ours to restore is left out.
+
+    Raises `LocationUnavailable` where the filesystem does not answer.
+    """
     found: list[TrashItem] = []
     try:
         facts = folder.lstat()
         if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
             return []
         names = os.listdir(folder)  # noqa: PTH208
-    except OSError:
+    except OSError as error:
+        if is_silent(error):  # an empty trash would be a lie
+            raise unreadable(error, folder) from error
         return []
     for entry in names:
         match = _ITEM.fullmatch(entry)
@@ -104,9 +109,12 @@ def id_of_marked(path: Path) -> str:
 
 def marked(folder: Path) -> list[Path]:
     """Return what waits in *folder* to be removed; in a folder that another could fill, nothing is ours to remove."""
-    with contextlib.suppress(OSError):
+    try:
         facts = folder.lstat()
         if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
             return []
         return [folder / entry for entry in os.listdir(folder) if entry.startswith(GONE)]  # noqa: PTH208
-    return []
+    except OSError as error:
+        if is_silent(error):
+            raise unreadable(error, folder) from error
+        return []

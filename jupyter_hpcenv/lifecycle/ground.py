@@ -13,7 +13,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 
 from ..errors import BrokenRecord, NameTaken
-from ..files import explain, read_regular, remove_tree, sync_folder, write_atomic
+from ..files import explain, read_regular, remove_tree, rename_new, sync_folder, write_atomic
 from ..names import is_operation_id
 
 MARK = Path(".hpcenv") / "operation"
@@ -27,9 +27,7 @@ def break_ground(prefix: Path, operation: str) -> None:
     try:
         (aside / MARK.parent).mkdir(parents=True)
         write_atomic(aside / MARK, operation.encode(), 0o644)
-        if os.path.lexists(prefix):
-            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
-        os.rename(aside, prefix)  # noqa: PTH104  refuses a folder that is not empty
+        rename_new(aside, prefix)
         sync_folder(prefix.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -63,7 +61,7 @@ def clear_ground(prefix: Path, operation: str, guard: Callable[[], None]) -> Non
             guard()
             os.rename(prefix, gone)  # noqa: PTH104  in one step: the mark must not go before the rest
             if began(gone) != operation:
-                os.rename(gone, prefix)  # noqa: PTH104  another one was faster
+                rename_new(gone, prefix)  # another one was faster
         for leftover in (gone, prefix.with_name(_NEW + operation)):
             if os.path.lexists(leftover):
                 remove_tree(leftover)
@@ -73,8 +71,8 @@ def clear_ground(prefix: Path, operation: str, guard: Callable[[], None]) -> Non
         raise explain(error, prefix) from error
 
 
-def _committed(prefix: Path) -> bool:
-    return os.path.lexists(prefix / ".hpcenv" / "environment.json")
+def _committed(prefix: Path | str) -> bool:
+    return os.path.lexists(f"{prefix}/.hpcenv/environment.json")  # a text: this is asked of thousands
 
 
 def clear_leftovers(folder: Path, finished: Container[str]) -> int:
@@ -85,14 +83,13 @@ def clear_leftovers(folder: Path, finished: Container[str]) -> int:
     cleared = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
             if entry.name.startswith((_NEW, _GONE)):
                 ours = entry.name.removeprefix(_NEW).removeprefix(_GONE) in finished
             else:
                 hidden = entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False)
-                ours = not hidden and not _committed(path) and began(path) in finished
+                ours = not hidden and not _committed(entry.path) and began(Path(entry.path)) in finished
             if ours:
                 with contextlib.suppress(OSError):
-                    remove_tree(path)
+                    remove_tree(Path(entry.path))
                     cleared += 1
     return cleared

@@ -31,6 +31,7 @@ _BUILD = re.compile(
     r"|Failed building (?:wheel|editable) for ([\w.-]+)"
 )
 _BACKEND = re.compile(r"build backend returned an error|subprocess-exited-with-error|metadata-generation-failed")
+_LOCKS = re.compile(r"[Ff]ailed to lock `([^`]+)`: .*?\(os error \d+\)")
 _PYTHON = re.compile(r"does not satisfy Python|requires a different Python|Requires-Python|requires Python")
 
 
@@ -44,6 +45,8 @@ def failure(installer: str, lines: Sequence[str]) -> HpcenvError:
             hints=["Empty the trash, or choose a location with more room.", "The cache of packages counts as well."],
             reason=said,
         )
+    if refused := no_locks(lines):
+        return refused
     if _BACKEND.search(flat) or _BUILD.search(flat):
         return _not_built(flat, said)
     if "No solution found" in flat or "requirements are unsatisfiable" in flat:
@@ -71,6 +74,21 @@ def failure(installer: str, lines: Sequence[str]) -> HpcenvError:
         return _other_python(said)
     return BuildFailed(
         f"{installer} could not install the packages.", hints=["See in the log what it said last."], reason=said
+    )
+
+
+def no_locks(lines: Sequence[str]) -> BuildFailed | None:
+    """Return the error that says that uv could not lock its cache, which some network filesystems refuse; else None."""
+    match = _LOCKS.search(" ".join(" ".join(lines[-200:]).split()))
+    if match is None:
+        return None
+    return BuildFailed(
+        f"uv can not work, because the filesystem of its cache refuses to lock files: {match[1]}.",
+        hints=[
+            "Choose pip, which needs no locks: installer pip, creator venv.",
+            "Or set UV_CACHE_DIR to a folder on another filesystem, for example one on a local disk.",
+        ],
+        reason="\n".join(lines[-_SHOWN:]),
     )
 
 

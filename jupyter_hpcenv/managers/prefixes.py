@@ -15,7 +15,7 @@ from ..errors import BrokenRecord, BuildFailed, ManagerNotFound
 from ..files import read_regular
 from ..models import PythonFact, Reporter
 from ..process import run
-from .failures import failure
+from .failures import failure, no_locks
 from .output import clean, kind_of
 
 
@@ -82,7 +82,7 @@ def make_prefix(
     if not done.ok or not (prefix / "bin" / "python").exists():
         lines = [clean(line) for line in done.tail]
         known = failure(creator, lines)
-        if type(known) is not BuildFailed:
+        if type(known) is not BuildFailed or no_locks(lines):
             raise known
         raise BuildFailed(
             f"{creator} could not create the prefix {prefix}.",

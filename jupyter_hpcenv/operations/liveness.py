@@ -2,43 +2,38 @@
 
 On the worker's own host the process decides; elsewhere silence does, by the file server's clock. Age
 alone never proves death on the same host: a stopped worker may wake, and the fencing id then stops it.
+No clock of a host is asked: that of who submitted may be a day off.
 """
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from pathlib import Path
+import socket
 
 from ..claims import STALE
-from ..models import FINISHED, Status
-from ..process import is_alive
-from .folder import Folder, seconds_since
+from ..files import Watch
+from ..models import FINISHED, Status, Ticket
+from ..process import is_alive, is_marked
+from .folder import Folder
 
-#: Seconds that a worker may take from being submitted to its first status.
+#: Seconds from the submission in which a worker of this host must have been started.
 STARTUP = 60.0
 
+_watch = Watch()
 
-def is_dead(folder: Folder, status: Status, submitted: str) -> bool:
+
+def is_dead(folder: Folder, status: Status, ticket: Ticket) -> bool:
     """Tell whether nobody will ever finish this operation."""
     if status.state in FINISHED:
         return False
     if status.process is None:
-        return seconds_since(submitted) > STARTUP
+        here = ticket.host == socket.gethostname()
+        return _silence(folder) > (STARTUP if here else STALE) and not (here and is_marked(ticket.id))
     alive = is_alive(status.process)
     if alive is not None:
         return not alive
-    return _silence(folder.path / "status.json") > STALE
+    return _silence(folder) > STALE
 
 
-def _silence(path: Path) -> float:
-    probe = path.with_name(f".tmp-{secrets.token_hex(6)}")
-    try:
-        probe.touch(exist_ok=False)
-        now = probe.stat().st_mtime
-        return now - path.stat().st_mtime
-    except OSError:
-        return 0.0
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink(missing_ok=True)
+def _silence(folder: Folder) -> float:
+    status = folder.path / "status.json"
+    return _watch.silence(status if status.exists() else folder.path / "operation.json")

@@ -18,11 +18,23 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BrokenRecord, Interrupted, NotFound, WrongState
-from ..files import explain, make_private, read_regular, remove_tree, sync_folder, write_json
+from ..errors import BrokenRecord, HpcenvError, Interrupted, NotFound, WrongState
+from ..files import (
+    Watch,
+    explain,
+    is_silent,
+    make_private,
+    read_regular,
+    remove_tree,
+    server_time,
+    sync_folder,
+    unreadable,
+    write_json,
+    write_once,
+)
 from ..models import FINISHED, LogLine, LogPart, Operation, Status, Ticket, utc_now
 from ..names import is_operation_id
-from ..process import MARKER, environment, identity, reap_workers, spawn_worker, terminate
+from ..process import MARKER, environment, identity, kill, reap_workers, spawn_worker, terminate, wake
 from ..site import Site
 from . import liveness
 from .folder import Folder, seconds_since
@@ -31,6 +43,8 @@ __all__ = ["Operations", "Own"]
 
 #: Bytes of output that a log keeps; steps and errors are written beyond it.
 LOG_LIMIT = 20_000_000
+
+_watch = Watch()
 
 
 class Operations:
@@ -59,20 +73,26 @@ class Operations:
         """Bind an idempotency key to *operation*; return the operation that has it already, or None."""
         place = make_private(self._site.data_dir / "keys") / hashlib.sha256(key.encode()).hexdigest()
         for _ in range(2):
-            try:
-                descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            except FileExistsError:
-                known = read_regular(place, 1_000).decode(errors="replace")
-                if is_operation_id(known) and (self.root / known).is_dir():
-                    return known
-                place.unlink(missing_ok=True)  # its operation failed to start, or was forgotten
-                continue
-            try:
-                os.write(descriptor, operation.encode())
-            finally:
-                os.close(descriptor)
-            return None
+            if write_once(place, operation.encode()):
+                return None
+            known = self.known(key)
+            if known is not None:
+                return known
+            place.unlink(missing_ok=True)  # its operation failed to start, or was forgotten
         return None
+
+    def forget_keys(self, older: float) -> int:
+        """Remove idempotency keys whose operation is not there any more; return how many went."""
+        folder, forgotten = make_private(self._site.data_dir / "keys"), 0
+        now = server_time(folder)
+        for place in folder.iterdir():
+            with contextlib.suppress(BrokenRecord, OSError):
+                known = read_regular(place, 1_000).decode(errors="replace")
+                there = is_operation_id(known) and (self.root / known).is_dir()
+                if not there and now is not None and now - place.stat().st_mtime > older:
+                    place.unlink()
+                    forgotten += 1
+        return forgotten
 
     def submit(self, ticket: Ticket) -> Operation:
         """Write the operation's folder and start its worker; the claim must be held already."""
@@ -112,15 +132,25 @@ class Operations:
     def folders(self) -> Sequence[Folder]:
         """Return all operations' folders, newest first; also collects ended workers of this process."""
         reap_workers()
-        names = [name for name in os.listdir(self.root) if is_operation_id(name)]  # noqa: PTH208
-        return [Folder(self.root / name) for name in sorted(names, reverse=True)]
+        root = self.root
+        try:
+            names = [name for name in os.listdir(root) if is_operation_id(name)]  # noqa: PTH208
+        except OSError as error:  # that none is there would be a lie
+            raise unreadable(error, root) from error
+        return [Folder(root / name) for name in sorted(names, reverse=True)]
 
     def list(self) -> Sequence[Operation]:
-        """Return all operations, newest first; a damaged one does not hide the others."""
+        """Return all operations, newest first; a damaged one does not hide the others.
+
+        Raises `LocationUnavailable` where one can not be read now: a list without it would say that it is gone.
+        """
         found = []
         for folder in self.folders():
-            with contextlib.suppress(BrokenRecord, FileNotFoundError, NotFound):  # forgotten while we look
+            try:
                 found.append(self._shown(folder))
+            except (BrokenRecord, FileNotFoundError, NotFound) as error:  # forgotten while we look
+                if is_silent(error):
+                    raise
         return found
 
     def get(self, identifier: str) -> Operation:
@@ -130,7 +160,11 @@ class Operations:
     def folder(self, identifier: str) -> Folder:
         """Return the folder of an operation; raises `NotFound`."""
         path = self.root / identifier
-        if not is_operation_id(identifier) or not path.is_dir():
+        try:
+            there = is_operation_id(identifier) and path.is_dir()
+        except OSError as error:
+            raise unreadable(error, path) from error
+        if not there:
             raise NotFound(f"There is no operation {identifier!r}.", hints=["List the operations to see what exists."])
         return Folder(path)
 
@@ -145,7 +179,7 @@ class Operations:
             raise NotFound(f"There is no operation {folder.id!r} any more.") from None
         status = folder.status()
         state, error = status.state, status.error
-        if liveness.is_dead(folder, status, ticket.submitted):
+        if liveness.is_dead(folder, status, ticket):
             state = "interrupted"
             error = error or gone(folder, status).body()
         number = sum(step.state != "todo" for step in status.steps)
@@ -182,7 +216,20 @@ class Operations:
         folder.ask_to_cancel()
         if status.process is not None:
             terminate(status.process)
+            wake(status.process)
         return self._shown(folder)
+
+    def insist(self, identifier: str) -> bool:
+        """Kill the worker of an operation that was cancelled longer ago than the site is patient; tell whether it went.
+
+        Called by who follows operations, on the worker's host alone; `reconcile` then closes what it left. A worker
+        that is stopped, or hangs in a plug-in that asks nobody, would else be “cancelling” for ever.
+        """
+        folder = self.folder(identifier)
+        status = folder.status()
+        if status.state in FINISHED or status.process is None or not folder.cancelling:
+            return False
+        return _watch.silence(folder.cancel_path) > self._site.cancel_patience and kill(status.process)
 
     def forget(self, identifier: str) -> None:
         """Remove a finished operation and its log."""
@@ -209,8 +256,9 @@ class Operations:
             with contextlib.suppress(BrokenRecord, FileNotFoundError):
                 status = folder.status()
                 if status.state not in FINISHED:
+                    self.insist(folder.id)
                     ticket = folder.ticket()
-                    if liveness.is_dead(folder, status, ticket.submitted):
+                    if liveness.is_dead(folder, status, ticket):
                         found.append((folder, ticket))
         return found
 
@@ -279,7 +327,7 @@ class Own:
             os.write(self._log, data)
 
     def finish(self, state: str, error: dict[str, Any] | None = None, result: dict[str, Any] | None = None) -> None:
-        """Write the last status; nothing is written after it."""
+        """Write the last status; nothing is written after it. Raises `Interrupted` if somebody else has."""
         self.status.state = state  # type: ignore[assignment]
         self.status.finished = utc_now()
         self.status.error, self.status.result = error, result
@@ -287,4 +335,8 @@ class Own:
         for step in self.status.steps:
             if step.state == "running":
                 step.state = "done" if state == "succeeded" else "failed"
-        self.save()
+        self._check(self.status.owner)
+        if not self.folder.write_final(self.status):
+            raise Interrupted("Another process has finished this operation.")
+        with contextlib.suppress(OSError, HpcenvError):  # who follows sees by its stat that something changed
+            self.folder.write_status(self.status)

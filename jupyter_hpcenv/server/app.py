@@ -18,6 +18,7 @@ from .._version import __version__
 from ..errors import BrokenConfiguration
 from ..site import Site
 from ..site.configuration import Configuration
+from .listing import Listing
 from .routes import patterns
 from .watcher import Watcher
 
@@ -49,6 +50,7 @@ class HpcenvApp(ExtensionApp):
         assert self.serverapp is not None
         self._guard = threading.Lock()
         self._desk: Admission | None = None
+        self.listing = Listing()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hpcenv")
         events = self.serverapp.event_logger
         assert events is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import HpcenvError
+from ..files import is_silent
 from ..models import FINISHED, Operation
 from ..names import is_operation_id
 from .poller import Poller
@@ -76,10 +77,14 @@ class OperationsPoller(Poller):
             return self._told.get(folder.name, {}).get("host") == socket.gethostname()
         try:
             operation = desk.operations.get(folder.name)
+            if operation.cancelling:
+                desk.operations.insist(folder.name)
             if operation.state == "interrupted":
                 desk.reconcile()  # its worker is dead: somebody must clean up, and whoever looks first does
                 operation = desk.operations.get(folder.name)
-        except (HpcenvError, OSError):
+        except (HpcenvError, OSError) as error:
+            if is_silent(error):
+                return known is not None  # the next look may find it
             self._over.add(folder.name)  # damaged or just forgotten: it hides nothing else
             self._active.pop(folder.name, None)
             return False

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from ..conftest import require
-from ..serving import CHECKOUT, Answer, Documented, Server
+from ..installed import for_everybody
+from ..serving import Answer, Documented, Server
 
 A, B, TEAM = 43_001, 43_002, 43_100
 ROUNDS = 4
@@ -67,15 +67,7 @@ def ground() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def python(ground: Path) -> str:
-    """Our package installed as a centre would: from a wheel, for everybody, on the system's Python."""
-    system = "/usr/bin/python3"
-    require(system, Path(system).exists())
-    uv = [sys.executable, "-m", "uv"]
-    env = {**os.environ, "SKIP_JUPYTER_BUILDER": "1", "UV_LINK_MODE": "copy"}
-    subprocess.run([*uv, "venv", "--quiet", "--python", system, str(ground / "venv")], check=True, env=env)
-    installed = str(ground / "venv" / "bin" / "python")
-    subprocess.run([*uv, "pip", "install", "--quiet", "--python", installed, str(CHECKOUT)], check=True, env=env)
-    return installed
+    return for_everybody(ground)
 
 
 @pytest.fixture(scope="module", params=[0o1777, 0o2775], ids=["sticky", "group"])
@@ -229,7 +221,19 @@ def test_a_record_with_the_id_of_another_takes_nothing_over(people: tuple[Person
     assert "aardvark" in a.names()
 
 
-@pytest.mark.parametrize("kind", ["fifo", "folder", "garbage", "link"])
+#: A claim that names a and a host that nobody knows.
+FORGED = json.dumps(
+    {
+        "holder": "20260101-000000-00000000",
+        "verb": "create",
+        "user": f"u{A}",
+        "process": {"host": "elsewhere", "boot": "", "pid_namespace": "", "pid": 1, "start": 1},
+        "at": "2026-01-01T00:00:00.000Z",
+    }
+)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "garbage", "link", "forged"])
 def test_a_planted_claim_is_refused_in_words(people: tuple[Person, Person], location: Path, kind: str) -> None:
     a, b = people
     name = f"claimed-{kind}"
@@ -239,10 +243,14 @@ def test_a_planted_claim_is_refused_in_words(people: tuple[Person, Person], loca
         "folder": 'mkdir "$1"',
         "garbage": 'printf "\\000\\033]52;c;eA==\\007" > "$1"',
         "link": 'ln -s "$2/precious" "$1"',
+        "forged": f"printf '%s' '{FORGED}' > \"$1\"; touch -d '+1 day' \"$1\"",
     }
     b.run(plants[kind], location / ".hpcenv" / "claims" / name, a.home)
     answer = a.ask("POST", "environments", {"name": name, "kernel": False})
     assert answer.code == "busy"
+    said = " ".join([answer.body["message"], *answer.body["hints"]])
+    assert f"uid {B}" in said  # whoever it names: the file is b's
+    assert str(location / ".hpcenv" / "claims" / name) in said
     assert not (location / name).exists()
     assert (a.home / "precious").read_text() == "precious\n"
     b.run('rm -r "$1"', location / ".hpcenv" / "claims" / name)

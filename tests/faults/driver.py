@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
+import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -20,20 +25,30 @@ from pathlib import Path
 from typing import Any
 
 import invariant
-import msgspec
 import skeleton
 from traitlets.config import Config
 
-from jupyter_hpcenv import claims, worker
+from jupyter_hpcenv import claims, kernels, worker
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.errors import HpcenvError, NameTaken
 from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, KernelPatch
 from jupyter_hpcenv.operations import store
+from jupyter_hpcenv.patience import Patience
 from jupyter_hpcenv.process import MARKER
+from jupyter_hpcenv.server.watch_operations import OperationsPoller
+from jupyter_hpcenv.site import locations
+from jupyter_hpcenv.site.locations import all_locations
 
 NAME = "it"
 KERNEL = f"hpcenv-home.{NAME}"
 PATCH = EnvironmentPatch(display_name="Other", variables={"COLOUR": "blue"})
+
+
+def become(uid: int) -> None:
+    """Go on as another user, whom permissions bind."""
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
 
 
 def request(name: str = NAME, **more: Any) -> CreateRequest:
@@ -43,8 +58,8 @@ def request(name: str = NAME, **more: Any) -> CreateRequest:
 # -- verbs ------------------------------------------------------------------
 
 
-def submit(admission: Admission, **more: Any) -> Any:
-    return admission.submit("create", request(**more)).id
+def submit(admission: Admission, key: str = "", **more: Any) -> Any:
+    return admission.submit("create", request(**more), key).id
 
 
 def work(admission: Admission, operation: str = "", **_: Any) -> Any:
@@ -70,8 +85,8 @@ def create(admission: Admission, **more: Any) -> Any:
     return done
 
 
-def patch(admission: Admission, **_: Any) -> Any:
-    return admission.patch(NAME, PATCH).revision
+def patch(admission: Admission, name: str = NAME, title: str = "", **_: Any) -> Any:
+    return admission.patch(name, EnvironmentPatch(display_name=title) if title else PATCH).revision
 
 
 def unpublish(admission: Admission, **_: Any) -> Any:
@@ -97,6 +112,59 @@ def delete_other(admission: Admission, **_: Any) -> Any:
 def create_if_missing(admission: Admission, **_: Any) -> Any:
     if NAME not in {row.name for row in admission.catalog.environments()}:
         create(admission)
+
+
+def serve(admission: Admission, **_: Any) -> Any:
+    """Be a server: submit, and look as its pollers do until the worker, a process of its own, has finished."""
+    fork_workers()
+    identifier = submit(admission)
+    look = server_of(admission)
+    while admission.operations.get(identifier).state not in FINISHED:
+        look()
+        time.sleep(0.005)
+    look()
+    return identifier
+
+
+def both(admission: Admission, **_: Any) -> Any:
+    """Be server and worker in one process, so that one signal ends both at the same moment."""
+    failed: list[str] = []
+    finished = threading.Event()
+
+    def serve_meanwhile() -> None:
+        try:
+            desk = Admission(admission.config)
+            look = server_of(desk)
+            desk.patch("other", PATCH)
+            look()
+            desk.delete("other", force=True)
+            look()
+            desk.restore("other")
+            while not finished.wait(0.005):
+                look()
+        except BaseException:
+            failed.append(traceback.format_exc())
+
+    server = threading.Thread(target=serve_meanwhile)
+    server.start()
+    try:
+        done = work(admission)
+    finally:
+        finished.set()
+        server.join()
+    assert not failed, failed
+    return done
+
+
+def server_of(admission: Admission) -> Callable[[], Any]:
+    """Return what looks once at operations, as a real server does; its first look closes what died before."""
+    poller = OperationsPoller(lambda: admission, lambda *_: None, {}, lambda: None, logging.getLogger("hpcenv-faults"))
+
+    def look() -> None:
+        poller.look()
+        admission.catalog.environments()
+
+    return look
 
 
 def restore(admission: Admission, **_: Any) -> Any:
@@ -180,11 +248,11 @@ def _spawned(identifier: str) -> bool:
     return False
 
 
-def age(folder: Any, moment: str = "2020-01-01T00:00:00.000Z") -> None:
-    """Make an operation as old as the hills, as far as its ticket is concerned."""
-    ticket = folder.ticket()
-    ticket.submitted = moment
-    (folder.path / "operation.json").write_bytes(msgspec.json.encode(ticket))
+def age(folder: Any) -> None:
+    """Make an operation as old as the hills, as far as the file server knows."""
+    for name in ("operation.json", "status.json"):
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(folder.path / name, (0, 0))
 
 
 def _again(after: str) -> None:
@@ -214,6 +282,8 @@ def _again(after: str) -> None:
         _nothing_in_the_trash(admission)
         create(Admission())
     else:
+        if after == "both" and any(item.name == "other" for item in admission.catalog.trash()):
+            admission.restore("other")
         if there:
             try:
                 create(admission)
@@ -224,6 +294,14 @@ def _again(after: str) -> None:
             else:
                 raise AssertionError("the name was given twice")
         create(Admission())
+
+
+def submitted_again(admission: Admission, key: str, **_: Any) -> Any:
+    """Hand in the same request with the same key twice more, and return what is wrong with the answers."""
+    answers = [submit(Admission(admission.config), key) for _ in range(2)]
+    there = [each.id for each in admission.operations.list() if each.environment.name == NAME]
+    wrong = [] if answers[0] == answers[1] else [f"one key, two operations: {answers}"]
+    return wrong if there == answers[:1] else [*wrong, f"operations of one key: {there}, answered: {answers}"]
 
 
 def _nothing_in_the_trash(admission: Admission) -> None:
@@ -257,28 +335,39 @@ def state(admission: Admission, **_: Any) -> Any:
     }
 
 
+def freshen(admission: Admission, **_: Any) -> Any:
+    """Let all operations have been submitted just now."""
+    for folder in admission.operations.folders():
+        os.utime(folder.path / "status.json")
+    return None
+
+
 def age_tickets(admission: Admission, **_: Any) -> Any:
     for folder in admission.operations.folders():
         age(folder)
     return None
 
 
-def cut(admission: Admission, which: str, step: int = 1, **_: Any) -> Any:
+def cut(admission: Admission, which: str, first: int = 0, step: int = 1, **_: Any) -> Any:
     """Cut a file at each *step*-th byte; whatever it is, listing and reconciling go on and the others are shown."""
     path = cuttable(admission, which)
     whole, wrong, count = path.read_bytes(), [], 0
-    for length in range(0, len(whole), step):
-        path.write_bytes(whole[:length])
+    desk = Admission()
+    for length in range(first, len(whole), step):
+        aside = path.with_name(".cut")
+        aside.write_bytes(whole[:length])
+        aside.rename(path)  # what is kept in memory must see that it is another file
         count += 1
         try:
-            desk = Admission()
             rows = {row.name: row.state for row in desk.catalog.environments()}
             if rows.get("other") != "ready":
                 wrong.append(f"{which} cut at {length}: {rows}")
             desk.operations.list()
             desk.catalog.trash()
-            desk.kernels()
-            desk.reconcile()
+            kernels.published(desk.site)
+            if count % 8 == 1:
+                desk.kernels()
+                desk.reconcile()
             for folder in desk.operations.folders():
                 with contextlib.suppress(HpcenvError):
                     folder.log(0)
@@ -289,10 +378,87 @@ def cut(admission: Admission, which: str, step: int = 1, **_: Any) -> Any:
     return {"count": count, "wrong": wrong[:5], "violations": invariant.violations(Admission())}
 
 
+def unanswered(admission: Admission, error: str, stays: bool, **_: Any) -> Any:
+    """Let each reading call of a listing fail; what is told then is true, or says that it can not be told."""
+    count, wrong = 0, []
+    faults = Unanswered(str(Path.home()), getattr(errno, error), stays=stays)
+    parts: dict[str, Callable[[Admission], Any]] = {
+        "environments": lambda desk: {(row.name, row.state) for row in desk.catalog.environments()},
+        "trash": lambda desk: [item.name for item in desk.catalog.trash()],
+        "operations": lambda desk: [(each.id, each.state) for each in desk.operations.list()],
+        "one operation": lambda desk: [desk.operations.get(each.id).state for each in truth_operations],
+        "log": lambda desk: [len(desk.operations.log(each.id).lines) for each in truth_operations],
+        "locations": lambda desk: [place.name for place in all_locations(desk.site)],
+    }
+    truth_operations = admission.operations.list()
+    for part, ask in parts.items():
+        whole = ask(Admission(admission.config))
+        faults.aim(0)
+        ask(Admission(admission.config))
+        calls = faults.count
+        for number in range(1, calls + 1):
+            desk = Admission(admission.config)
+            faults.aim(number)
+            try:
+                told = ask(desk)
+            except HpcenvError as problem:
+                told = whole if problem.message and problem.hints else f"no words: {problem}"
+            except Exception:
+                told = traceback.format_exc(limit=-3)
+            where = faults.where
+            faults.aim(-1)
+            count += 1
+            if part == "environments" and isinstance(told, set):
+                states, known = dict(told), dict(whole)
+                new = {states[name] for name in states.keys() - known.keys()}  # it may lie in the trash, or not
+                if states.keys() >= known.keys() and {*states.values()} <= {"ready", "slow"} and new <= {"slow"}:
+                    told = whole
+            if told != whole:
+                wrong.append(f"{part}, {error} at {where}: {told}")
+            elif ask(desk) != whole:
+                wrong.append(f"{part}, {error} at {where}: what was told wrongly once is kept: {ask(desk)}")
+    return {"count": count, "wrong": wrong}
+
+
+def follow(admission: Admission, error: str, **_: Any) -> Any:
+    """Let each reading call of a server that follows an operation fail; it goes on following, to the end."""
+    told: list[str] = []
+    faults = Unanswered(str(Path.home()), getattr(errno, error), stays=False)
+    wrong, count, calls = [], 0, 1
+    pending = next(each for each in admission.operations.list() if each.state == "pending").id
+    watchers = []
+    while count < calls:
+        count += 1
+        states: list[str] = []
+        poller = OperationsPoller(
+            lambda: admission,
+            lambda _, data, states=states: states.append(data["state"]),
+            {},
+            lambda: None,
+            logging.getLogger("hpcenv-faults"),
+        )
+        poller.look()
+        poller._active = {name: (stamp, -1e9) for name, (stamp, _) in poller._active.items()}  # read it again
+        faults.aim(count)
+        with contextlib.suppress(HpcenvError, OSError):  # a poller says so in its log, and looks again
+            poller.look()
+        calls = max(calls, faults.count)
+        watchers.append((faults.where, poller, states))
+        faults.aim(-1)
+    work(admission, pending)
+    for where, poller, states in watchers:
+        poller.look()
+        if "succeeded" not in states:
+            wrong.append(f"{error} at {where}: the end was not told, only {states} {told}")
+    return {"count": count, "wrong": wrong}
+
+
 def cuttable(admission: Admission, which: str) -> Path:
     row = next(row for row in admission.catalog.environments() if row.name == NAME)
     (folder,) = [each for each in admission.operations.folders() if each.ticket().target.name == NAME]
     root = Path(row.prefix).parent
+    if which == "status":
+        (folder.path / "final.json").unlink()
     if which == "claim":
         claims.take(root, NAME, folder.id, "create", "me")
     return {
@@ -300,6 +466,7 @@ def cuttable(admission: Admission, which: str) -> Path:
         "copy": admission.site.data_dir / "environments" / f"{row.id}.json",
         "ticket": folder.path / "operation.json",
         "status": folder.path / "status.json",
+        "final": folder.path / "final.json",
         "log": folder.log_path,
         "kernelspec": admission.site.kernels_dir / KERNEL / "kernel.json",
         "claim": claims.path_of(root, NAME),
@@ -310,7 +477,23 @@ VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
     for verb in (
         *(submit, work, create, patch, unpublish, publish, delete, delete_now, restore, empty, reconcile),
-        *(sweep, cut, delete_other, create_if_missing, listing, judge, age_all, age_tickets, state),
+        *(
+            submitted_again,
+            serve,
+            both,
+            sweep,
+            cut,
+            unanswered,
+            follow,
+            delete_other,
+            create_if_missing,
+            listing,
+            judge,
+            age_all,
+            age_tickets,
+            freshen,
+            state,
+        ),
     )
 }
 
@@ -337,6 +520,101 @@ def lose_answer(number: int) -> None:
         setattr(os, name, lossy(getattr(os, name)))
 
 
+CHANGES = (
+    *("mkdir", "rename", "replace", "link", "symlink", "unlink", "remove", "rmdir", "chmod", "fchmod", "utime"),
+    *("write", "fsync", "ftruncate", "truncate"),
+)
+
+
+class Changes:
+    """Count the changing calls of this process, and end it by SIGKILL before one of them."""
+
+    def __init__(self, kill: int) -> None:
+        self.count = 0
+        self.end: list[int] = []
+        self._kill, self._guard, self._mine = kill, threading.Lock(), os.getpid()
+        for name in CHANGES:
+            setattr(os, name, self._counted(getattr(os, name)))
+        opened = os.open
+
+        def open_counted(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+                self._step()
+            return opened(path, flags, *arguments, **options)
+
+        os.open = open_counted
+
+    def _counted(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._step()
+            return real(*arguments, **options)
+
+        return call
+
+    def _step(self) -> None:
+        if os.getpid() != self._mine:
+            return  # a forked worker
+        with self._guard:
+            self.count += 1
+            if self.count == self._kill:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+READS = ("stat", "lstat", "open", "read", "pread", "fstat", "scandir", "listdir", "statvfs")
+
+
+class Unanswered:
+    """Let one reading call below a folder fail, and with *stays* every later one for the same path."""
+
+    def __init__(self, below: str, error: int, *, stays: bool) -> None:
+        self.count, self.where = 0, ""
+        self._below, self._error, self._stays, self._number = below, error, stays, -1
+        self._path = ""
+        self._readlink = os.readlink
+        for name in READS:
+            setattr(os, name, self._failing(name, getattr(os, name)))
+
+    def aim(self, number: int) -> None:
+        """Fail at the *number*-th call from now on; 0 only counts, -1 does neither."""
+        self.count, self.where, self._path, self._number = 0, "", "", number
+
+    def _failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(what: Any = ".", *arguments: Any, **options: Any) -> Any:
+            path = self._path_of(what, options.get("dir_fd")) if self._number >= 0 else ""
+            writes = name == "open" and arguments and arguments[0] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if path.startswith(self._below) and not writes:
+                self.count += 1
+                if self.count == self._number:
+                    self.where, self._path = f"{name} {path.removeprefix(self._below)}", path
+                    raise OSError(self._error, os.strerror(self._error), path)
+                if self._stays and path == self._path:
+                    raise OSError(self._error, os.strerror(self._error), path)
+            return real(what, *arguments, **options)
+
+        return call
+
+    def _path_of(self, what: Any, folder: int | None) -> str:
+        if isinstance(what, int):
+            return self._readlink(f"/proc/self/fd/{what}")
+        text = os.fspath(what)
+        text = os.fsdecode(text)
+        return f"{self._readlink(f'/proc/self/fd/{folder}')}/{text}" if folder is not None else text
+
+
+def fork_workers() -> None:
+    """Start workers as forks in sessions of their own: real processes that have everything imported already."""
+
+    def spawn(argv: list[str], *, env: Any, log: Path) -> int:
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            os.environ[MARKER] = env[MARKER]
+            os._exit(worker.main(argv[-1]))
+        return pid
+
+    vars(store)["spawn_worker"] = spawn
+
+
 def defer_worker() -> None:
     """Start no worker at submit: it is traced on its own."""
     vars(store)["spawn_worker"] = lambda argv, env, log: 0
@@ -357,6 +635,9 @@ def carry_out(command: dict[str, Any], answer: int) -> None:
     try:
         if command.get("real"):
             skeleton.uninstall()
+        if command.get("uid"):
+            become(command["uid"])
+        changes = Changes(command["kill"]) if "kill" in command else None
         if command.get("lose"):
             lose_answer(command["lose"])
         if command.get("spawn"):
@@ -366,6 +647,8 @@ def carry_out(command: dict[str, Any], answer: int) -> None:
         options = command.get("options", {})
         admission = Admission(Config(command.get("config", {})))
         outcome: dict[str, Any] = {"value": invariant.as_json(VERBS[command["do"]](admission, **options))}
+        if changes is not None:
+            outcome["changes"] = changes.count
     except HpcenvError as error:
         outcome = {"error": error.code, "message": error.message, "hints": list(error.hints)}
     except BaseException:
@@ -381,8 +664,51 @@ def carry_out(command: dict[str, Any], answer: int) -> None:
     os._exit(0)
 
 
+def remember_starts() -> None:
+    """Start the Python of each prefix once, and again when any byte of it differs."""
+    real = vars(invariant)["_prefix_of"]
+    vars(invariant)["_prefix_of"] = lambda launch: skeleton.remembered("started", launch, lambda: real(launch))
+
+
+def warm_up() -> None:
+    """Do everything once in a home that is thrown away, so that children find all modules and templates loaded."""
+    before, home, umask, nice = dict(os.environ), tempfile.mkdtemp(), os.umask(0o022), os.nice
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    spawn = store.spawn_worker
+    try:
+        os.environ["HOME"] = home
+        os.nice = lambda increment: 0
+        defer_worker()
+        create(Admission(), name="other")
+        create(Admission())
+        for after in ("patch", "unpublish", "publish", "delete", "restore", "submit"):
+            problems = judge(Admission(), after=after)["violations"]
+            assert not problems, problems
+        server_of(Admission())()
+        listing(Admission())
+    finally:
+        os.nice = nice
+        vars(store)["spawn_worker"] = spawn
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.umask(umask)
+        os.environ.clear()
+        os.environ.update(before)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def be_patient() -> None:
+    """Give filesystems a minute: that a busy machine is slow is no fault that was injected."""
+    Patience.__init__.__defaults__ = (60.0,)
+    vars(locations)["_patience"] = Patience()
+
+
 def main() -> None:
+    be_patient()
     skeleton.install()
+    remember_starts()
+    warm_up()
+    gc.freeze()
     child, go, answer = 0, -1, -1
     for line in sys.stdin:
         command = json.loads(line)

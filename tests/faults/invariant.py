@@ -126,7 +126,7 @@ def _operations(admission: Admission) -> list[str]:
     wrong = []
     for folder in admission.operations.folders():
         status = folder.status()
-        if status.state not in FINISHED and is_dead(folder, status, folder.ticket().submitted):
+        if status.state not in FINISHED and is_dead(folder, status, folder.ticket()):
             wrong.append(f"operation {folder.id} is {status.state} and nobody works on it")
     return wrong
 

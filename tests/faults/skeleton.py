@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import msgspec
 
 from jupyter_hpcenv.files import explain
 from jupyter_hpcenv.kernels import preflight
-from jupyter_hpcenv.managers.contract import Built, Choice, Manager, ManagerFacts, Package
+from jupyter_hpcenv.managers.contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
 from jupyter_hpcenv.models import CreateRequest, PythonFact, Reporter, Step
 from jupyter_hpcenv.process import environment, run
 from jupyter_hpcenv.site import Site
@@ -40,14 +45,16 @@ class SkeletonManager(Manager):
             name=self.name, creators=["links"], installers=["none"], default_creator="links", default_installer="none"
         )
 
-    def check(self, request: CreateRequest, requirements: list[str]) -> Choice:
+    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
         python = PythonFact(path=BASE, real=BASE, version=VERSION, source="path", label="Python")
         return Choice(python=python, creator="links", installer="none", kernel=request.kernel)
 
     def steps(self, request: CreateRequest) -> list[Step]:
         return [Step(name="prefix", title="Create the prefix"), Step(name="install", title="Install")]
 
-    def create(self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter) -> Built:
+    def create(
+        self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter, around: Surroundings
+    ) -> Built:
         report.step("prefix")
         home = Path(BASE).parent
         (prefix / "bin").mkdir(parents=True)
@@ -71,7 +78,7 @@ class SkeletonManager(Manager):
 
 def install() -> None:
     """Make it known to admission and worker of this process, and let its Python's answer prove a kernel."""
-    from jupyter_hpcenv import worker
+    from jupyter_hpcenv import managers, worker
     from jupyter_hpcenv.admission import desk
     from jupyter_hpcenv.managers import load_managers
 
@@ -79,10 +86,46 @@ def install() -> None:
         return {**load_managers(config, site), "skeleton": SkeletonManager(config=config, site=site)}
 
     def ask(record: Any, launch: Path, env: Any, check: Any, deadline: float) -> dict[str, str]:
-        return preflight._ask_python(record, launch, env, check, 60.0)
+        return remembered("asked", launch, lambda: preflight._ask_python(record, launch, env, check, 60.0))
 
     vars(worker)["load_managers"] = vars(desk)["load_managers"] = with_skeleton
     vars(preflight)["_ask_kernel"] = ask
+    compiled: dict[Any, Any] = {}
+    translate = jinja2.Environment.compile
+
+    def translate_once(self: Any, source: str, *where: Any, **options: Any) -> Any:
+        key = (source, where, tuple(options.items()))
+        if key not in compiled:
+            compiled[key] = translate(self, source, *where, **options)
+        return compiled[key]
+
+    jinja2.Environment.compile = translate_once  # type: ignore[assignment]  # a point renders the same few templates
+    found = managers.entry_points(group=managers.GROUP)  # once: it reads about all packages that there are
+    vars(managers)["entry_points"] = lambda group: found
+
+
+def remembered(what: str, launch: Path, ask: Callable[[], Any]) -> Any:
+    """Return what a prefix of the same bytes at the same place answered before, or else ask it.
+
+    To start a Python costs more than all else at a point; one that differs in any byte is started.
+    """
+    prefix = launch.parents[1]
+    found = hashlib.sha256(f"{what} {prefix}".encode())
+    for path in sorted(prefix.rglob("*")):
+        if path.name in ("environment.json", "operation") or path.name.startswith(".hpcenv-tmp-"):
+            continue
+        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        if path == launch:
+            content = re.sub(rb"\([0-9a-f]{32}\)", b"", content)  # the environment's id, in a comment
+        found.update(f"{path} {path.lstat().st_mode} {len(content)} ".encode() + content)
+    place = Path(os.environ.get("TMPDIR", "/tmp")) / f"answered-{found.hexdigest()}"
+    if place.exists():
+        return json.loads(place.read_text())
+    answer = ask()
+    aside = place.with_name(f"{place.name}-{os.getpid()}")
+    aside.write_text(json.dumps(answer))
+    aside.rename(place)
+    return answer
 
 
 _ASK_KERNEL = preflight._ask_kernel

@@ -118,3 +118,59 @@ def test_another_host_waits_for_three_minutes_of_silence(rig: Any, hosts: dict[P
     there.do("age_all", options={"seconds": 200})
     assert there.do("reconcile") == ["create it: interrupted."]
     assert there.do("state")["violations"] == []
+
+
+def committed(home: Path) -> dict[str, bytes]:
+    """Return the records in *home*, in prefixes and in the trash, as they are on disk."""
+    return {str(path): path.read_bytes() for path in home.rglob(".hpcenv/environment.json")}
+
+
+def silence(home: Path) -> None:
+    """Let all claims below *home* be as old as if their holders had been silent for four minutes."""
+    moment = time.time() - 240
+    for folder in home.rglob(".hpcenv/claims"):
+        for place in folder.iterdir():
+            os.utime(place, (moment, moment))
+
+
+@pytest.mark.parametrize(
+    ("verb", "begins", "other"),
+    [("patch", "ready", "delete"), ("delete", "ready", "patch"), ("restore", "trashed", "create")],
+)
+def test_a_change_at_once_that_was_taken_over_changes_nothing_more(
+    rig: Any, hosts: dict[Path, Any], verb: str, begins: str, other: str
+) -> None:
+    """It stops after a call, another host finds its claim old and changes the same environment, it wakes up."""
+    taken = []
+
+    def at(lane: Any, point: Any) -> Any:
+        there = hosts[lane.folder]
+        lane.back(begins)
+        attached = lane.attached(verb, *stop_at(point))
+        with attached:
+            lane.go()
+            stopped = until_stopped(attached.trace)
+            try:
+                silence(lane.home)
+                there.begin(other)
+                there.go()
+                theirs = there.end()
+                before = committed(lane.home)
+            finally:  # whatever went wrong: who is stopped keeps strace, and that the test
+                if stopped:
+                    os.kill(attached.pid, signal.SIGCONT)
+            ours = lane.end()
+        wrong = [*rig.answer(theirs), *rig.answer(ours)]
+        if committed(lane.home) != before:
+            wrong.append(f"it went on after it was taken over ({theirs['outcome']}, {ours['outcome']})")
+        if "value" in theirs["outcome"]:
+            taken.append(point)
+        lane.do("reconcile")
+        verdict = rig.verdict([*wrong, *there.do("state")["violations"]])
+        verdict.missed = not stopped  # a change proves a kernel, whose starting makes now more calls and now fewer
+        return verdict
+
+    points = rig.points(verb, begins)
+    claimed = next(n for n, each in enumerate(points) if each.call.startswith("link") and "/claims/" in each.what)
+    rig.sweep(verb, f"SIGSTOP, {other} elsewhere, SIGCONT", points[claimed:], at)
+    assert taken, f"the other host never came to {other}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,11 +15,14 @@ import pytest
 
 from jupyter_hpcenv import claims
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.errors import Interrupted
+from jupyter_hpcenv.files import Watch
 from jupyter_hpcenv.lifecycle.ground import MARK, break_ground
 from jupyter_hpcenv.models import Status, Step, Target, Ticket, utc_now
 from jupyter_hpcenv.names import new_environment_id, new_operation_id
 from jupyter_hpcenv.operations.folder import Folder
-from jupyter_hpcenv.process import identity
+from jupyter_hpcenv.operations.store import Own
+from jupyter_hpcenv.process import MARKER, identity, is_marked
 
 DAY = 86_400
 
@@ -103,6 +108,78 @@ def test_elsewhere_silence_counts_by_the_clock_of_the_file_server(
         os.utime(path, (moment, moment))
     assert bool(admission.reconcile()) is closed
     assert (admission.site.data_dir / "environments" / "a").exists() is not closed
+
+
+@pytest.mark.parametrize("offset", [-DAY, DAY])
+@pytest.mark.parametrize(("silence", "closed"), [(30, False), (90, True)])
+def test_an_operation_that_nobody_began_is_closed_whatever_the_submitter_thought_it_was(
+    admission: Admission, offset: float, silence: float, closed: bool
+) -> None:
+    """A minute after it was submitted, by the file server's clock."""
+    folder = running(admission, Status())
+    ticket = msgspec.structs.replace(folder.ticket(), host=socket.gethostname(), submitted=shifted(offset))
+    (folder.path / "operation.json").write_bytes(msgspec.json.encode(ticket))
+    moment = time.time() - silence
+    os.utime(folder.path / "status.json", (moment, moment))
+    assert bool(admission.reconcile()) is closed
+    assert admission.operations.get(folder.id).state == ("interrupted" if closed else "pending")
+
+
+def shifted(offset: float) -> str:
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=offset)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_a_worker_that_takes_long_to_start_is_waited_for(admission: Admission) -> None:
+    """Its process is there, with the operation's marker, however long the modules of Python take to load."""
+    folder = running(admission, Status())
+    ticket = msgspec.structs.replace(folder.ticket(), host=socket.gethostname())
+    (folder.path / "operation.json").write_bytes(msgspec.json.encode(ticket))
+    os.utime(folder.path / "status.json", (0, 0))
+    worker = subprocess.Popen(["sleep", "300"], env={**os.environ, MARKER: folder.id})
+    try:
+        until_marked(folder.id)
+        assert admission.reconcile() == []
+        assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
+    assert admission.reconcile() == ["create a: interrupted."]
+
+
+def until_marked(operation: str) -> None:
+    while not is_marked(operation):  # between fork and exec it still has our variables
+        time.sleep(0.001)
+
+
+def test_a_clock_that_was_ahead_is_outwaited_by_who_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file's time lies a day ahead, so only the watch of who looks can tell that nothing happens."""
+    path = tmp_path / "status.json"
+    path.touch()
+    ahead = time.time() + DAY
+    os.utime(path, (ahead, ahead))
+    watch, now = Watch(), time.monotonic()
+    assert watch.silence(path) < 1
+    monkeypatch.setattr(time, "monotonic", lambda: now + 200)
+    assert watch.silence(path) >= 199
+    os.utime(path, (ahead + 1, ahead + 1))
+    assert watch.silence(path) < 1
+
+
+def test_of_two_who_finish_an_operation_one_does(admission: Admission) -> None:
+    """The worker slept between its look at the status and its write, and was taken over meanwhile."""
+    folder = running(admission, Status())
+    late = Own(folder, "running")
+    looked = late._check
+    late._check = lambda owner: None  # type: ignore[method-assign]  its look was before the other one came
+    Own(folder).finish("interrupted")
+    with pytest.raises(Interrupted):
+        late.finish("failed")
+    assert folder.status().state == "interrupted"
+    late.folder.write_status(late.status)  # what it wrote on the way changes nothing any more
+    assert folder.status().state == "interrupted"
+    with pytest.raises(Interrupted):
+        looked(late.status.owner)
 
 
 def test_what_another_operation_builds_by_now_is_not_removed_for_a_dead_one(admission: Admission) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -116,3 +117,46 @@ def test_make_private_closes_a_folder_that_others_could_write(tmp_path: Path) ->
     folder.chmod(0o777)
     files.make_private(folder)
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_rename_replaces_not_even_an_empty_folder(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    inode = target.stat().st_ino
+    with pytest.raises(FileExistsError):
+        files.rename_new(source, target)
+    assert source.is_dir()
+    assert target.stat().st_ino == inode
+    target.rmdir()
+    files.rename_new(source, target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["target"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.ENOTSUP])
+def test_where_there_is_no_such_rename_it_is_looked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(files, "_renameat2", lambda *_: number)
+    test_a_rename_replaces_not_even_an_empty_folder(tmp_path)
+
+
+def test_a_rename_that_was_done_and_reported_as_failed_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An NFS server may lose the answer, and find the target there when it is asked again."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+
+    def lossy(*_: bytes) -> int:
+        os.rename(source, target)
+        return errno.EEXIST
+
+    monkeypatch.setattr(files, "_renameat2", lossy)
+    files.rename_new(source, target)
+    assert target.is_dir()
+
+
+def test_a_rename_of_what_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.rename_new(tmp_path / "source", tmp_path / "target")

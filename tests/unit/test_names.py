@@ -97,3 +97,34 @@ def test_operation_ids_sort_by_time() -> None:
     assert names.new_operation_id(1_000_000_000) < names.new_operation_id(1_000_000_001)
     assert names.is_operation_id(names.new_operation_id())
     assert not names.is_operation_id("../../etc")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "TOKEN",
+            "HF_TOKEN",
+            "GITHUB_TOKEN_2",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "DB_PASSWORD",
+            "MYSQL_PWD",
+        ),
+        *("OPENAI_API_KEY", "APIKEY", "wandb_api_key", "GPG_PASSPHRASE", "CREDENTIALS", "DBPASSWORD", "SMTP_PASS"),
+    ],
+)
+def test_names_that_look_like_secrets_are_warned_of_and_never_exported(name: str) -> None:
+    (warning,) = names.secret_warnings({name: "hunter2", "OMP_NUM_THREADS": "2"})
+    assert warning.startswith(f"{name} looks like a secret.")
+    assert "a file of your own" in warning
+    assert "hunter2" not in warning
+    assert names.exportable({name: "hunter2", "OMP_NUM_THREADS": "2"}) == {"OMP_NUM_THREADS": "2"}
+
+
+@pytest.mark.parametrize(
+    "name", ["MONKEY", "TOKENIZERS_PARALLELISM", "KEYBOARD", "COMPASS", "MAX_TOKENS", "HF_TOKEN_FILE", "SSH_KEY_PATH"]
+)
+def test_names_that_only_resemble_one_are_left_alone(name: str) -> None:
+    assert names.secret_warnings([name]) == []
+    assert names.exportable({name: "x"}) == {name: "x"}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -174,3 +176,69 @@ def test_nothing_that_was_written_before_the_end_is_lost(monkeypatch: pytest.Mon
     monkeypatch.setattr(process.selectors.DefaultSelector, "select", late)
     for _ in range(3):
         assert process.run(sh("sleep 0.1; echo written"), env=ENV).tail == ["written"]
+
+
+LONG_AGO = time.time() - 90_000
+
+
+def left_by(process_id: int, start: int, folder: Path) -> Path:
+    """Return a working folder as that process would have left it two days ago."""
+    here = process.identity()
+    machine, boot = process._words(here)
+    left = folder / f"hpcenv-{machine}-{boot}-{process_id}-{start}-abcdefgh"
+    left.mkdir(mode=0o700)
+    (left / "file").touch()
+    os.utime(left, (LONG_AGO, LONG_AGO))
+    return left
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_that_a_killed_program_left_is_found(temporary: Path) -> None:
+    script = "from jupyter_hpcenv import process; print(process.working_folder())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(temporary)}, capture_output=True, text=True
+    )
+    folder = Path(done.stdout.strip())
+    assert folder.parent == temporary
+    assert process.left_folders() == []  # it may be a minute old: somebody may just look at it
+    os.utime(folder, (LONG_AGO, LONG_AGO))
+    assert process.left_folders() == [folder]
+
+
+def test_a_folder_of_a_process_that_lives_is_kept_however_old_it_is(temporary: Path) -> None:
+    mine = Path(process.working_folder())
+    os.utime(mine, (LONG_AGO, LONG_AGO))
+    here = process.identity()
+    reused = left_by(here.pid, here.start - 1, temporary)  # another process had this pid
+    assert process.left_folders() == [reused]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_never_taken(temporary: Path) -> None:
+    theirs = left_by(2**22 + 1, 1, temporary)
+    assert process.left_folders() == [theirs]
+    os.chown(theirs, 43_012, 43_012)
+    assert process.left_folders() == []
+
+
+def test_a_folder_of_another_host_and_what_only_resembles_one_are_kept(temporary: Path) -> None:
+    _, boot = process._words(process.identity())
+    for name in (f"hpcenv-{'0' * 8}-{boot}-1-1-abcdefgh", "hpcenv-abcdefgh", "hpcenv-users-abc", "other"):
+        (temporary / name).mkdir()
+        os.utime(temporary / name, (LONG_AGO, LONG_AGO))
+    assert process.left_folders() == []
+
+
+def test_a_folder_from_before_the_last_boot_is_found(temporary: Path) -> None:
+    """Its process may seem to live: another one has its pid and, after the boot, even its start time."""
+    here = process.identity()
+    machine, _ = process._words(here)
+    left = temporary / f"hpcenv-{machine}-{'0' * 8}-{here.pid}-{here.start}-abcdefgh"
+    left.mkdir()
+    os.utime(left, (LONG_AGO, LONG_AGO))
+    assert process.left_folders() == [left]

@@ -51,6 +51,7 @@ class Handler(APIHandler):
 
     auth_resource = RESOURCE
     _revision = 0
+    _etag = ""
     _mark = ""
 
     @property
@@ -175,14 +176,19 @@ class Handler(APIHandler):
         self.set_status(status)
         self.finish(msgspec.json.encode(value))
 
+    def reply_encoded(self, body: bytes, etag: str) -> None:
+        """Answer with JSON that was made before, or with 304 and nothing to who has it already."""
+        self._etag = etag
+        self.finish(body)
+
     def reply_nothing(self) -> None:
         """Answer that it is done and that there is nothing to say."""
         self.set_status(http.HTTPStatus.NO_CONTENT)
         self.finish()
 
     def compute_etag(self) -> str | None:
-        """Return the revision where the answer has one, else tornado's hash of the body."""
-        return f'"{self._revision}"' if self._revision else super().compute_etag()
+        """Return the revision, or what `reply_encoded` was given, else tornado's hash of the body."""
+        return f'"{self._revision}"' if self._revision else self._etag or super().compute_etag()
 
     def check_etag_header(self) -> bool:
         """Tell whether the caller has this answer; a revision does not say so, because states change without it.

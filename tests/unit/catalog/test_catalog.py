@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,8 @@ def test_another_users_record_with_my_id_is_not_mine(
     (evil / "environment.json").write_text(text.replace(record.prefix, str(evil.parent)))
     real = catalog.records.read
 
-    def read(prefix: Path | str) -> tuple[Record, int]:
-        return real(prefix)[0], (4242 if Path(prefix).name == "aaa" else os.geteuid())
+    def read(prefix: Path | str, *facts: Any) -> tuple[Record, int]:
+        return real(prefix, *facts)[0], (4242 if Path(prefix).name == "aaa" else os.geteuid())
 
     monkeypatch.setattr(catalog.records, "read", read)
     assert catalog.find(record.id).prefix == record.prefix
@@ -238,17 +239,178 @@ def test_foreign_environments_are_listed_from_files(
     assert found["theirs"].origin == "foreign"
 
 
+def settle(catalog: Catalog) -> None:
+    """Let the folder of the copies look as if nothing had changed for long."""
+    os.utime(catalog.site.data_dir / "environments", (1_000_000_000, 1_000_000_000))
+
+
 def test_listing_costs_one_stat_a_record_when_warm(
     catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(20):
         put(catalog, places["home"], f"e{number}")
-    catalog.environments()
-    opened: list[Any] = []
-    real_open = os.open
-    monkeypatch.setattr(os, "open", lambda *a, **k: opened.append(a) or real_open(*a, **k))
-    assert len(catalog.environments()) == 20
-    assert not [a for a in opened if str(a[0]).endswith("environment.json")]
+    settle(catalog)
+    first = catalog.rows()
+    asked: list[str] = []
+    opened: list[str] = []
+
+    def noted(real: Callable[..., Any], notes: list[str]) -> Callable[..., Any]:
+        def call(path: Any, *args: Any, **options: Any) -> Any:
+            notes.append(str(path))
+            return real(path, *args, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "stat", noted(os.stat, asked))
+    monkeypatch.setattr(os, "open", noted(os.open, opened))
+    assert catalog.rows() is first
+    monkeypatch.undo()
+    assert len([path for path in asked if path.endswith("environment.json")]) == 20
+    assert not [path for path in asked + opened if path.endswith(".json") and not path.endswith("environment.json")]
+    assert not [path for path in opened if path.endswith("environment.json")]
+
+
+def _renamed(catalog: Catalog, record: Record) -> None:
+    catalog.records.write(revised(record, display_name="Other"))
+
+
+def _edited_in_place(catalog: Catalog, record: Record) -> None:
+    path = Path(record.prefix) / ".hpcenv" / "environment.json"
+    path.write_text(path.read_text().replace('"climate"', '"climbed"'))
+
+
+def _purged(catalog: Catalog, record: Record) -> None:
+    shutil.rmtree(record.prefix)
+
+
+def _damaged(catalog: Catalog, record: Record) -> None:
+    (Path(record.prefix) / ".hpcenv" / "environment.json").write_text("{")
+
+
+def _published(catalog: Catalog, record: Record) -> None:
+    (catalog.site.kernels_dir / record.kernels[0].name).mkdir(parents=True)
+
+
+def _without_python(catalog: Catalog, record: Record) -> None:
+    Path(record.python_path).unlink()
+
+
+def _joined(catalog: Catalog, record: Record) -> None:
+    put(catalog, Path(record.prefix).parent, "another")
+
+
+def _moved(catalog: Catalog, record: Record) -> None:
+    Path(record.prefix).rename(Path(record.prefix).with_name("elsewhere"))
+
+
+def _forgotten(catalog: Catalog, record: Record) -> None:
+    shutil.rmtree(record.prefix)
+    catalog.records.forget(record.id)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [_renamed, _edited_in_place, _purged, _damaged, _published, _without_python, _joined, _moved, _forgotten],
+)
+def test_rows_that_are_kept_are_never_stale(
+    catalog: Catalog,
+    places: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Catalog, Record], None],
+    settled: bool,
+) -> None:
+    """A catalog that listed before says what one that never did says, whatever changed in between."""
+    if settled:  # from the second list on, names are read only where the folder's stat moved
+        monkeypatch.setattr("jupyter_hpcenv.catalog.places.SETTLED", 0.0)
+    python = tmp_path / "python"
+    python.touch()
+    record = put(catalog, places["home"], "climate", python_path=str(python))
+    put(catalog, places["home"], "steady")
+    settle(catalog)
+    before = catalog.rows()
+    assert catalog.rows() is before
+    change(catalog, record)
+    after = catalog.rows()
+    assert after != before
+    assert after == Catalog(catalog.site).rows()
+    assert catalog.environments(location="home") == [row for row in after if row.location == "home"]
+
+
+def test_rows_that_did_not_change_are_not_made_again(catalog: Catalog, places: dict[str, Path]) -> None:
+    record = put(catalog, places["home"], "climate")
+    put(catalog, places["home"], "steady")
+    before = {row.name: row for row in catalog.rows()}
+    _renamed(catalog, record)
+    after = {row.name: row for row in catalog.rows()}
+    assert after["steady"] is before["steady"]
+    assert after["climate"] is not before["climate"]
+
+
+def test_names_are_read_again_until_the_folder_has_settled(
+    catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one tick of a file server's clock a folder may change again, and its stat would not tell."""
+    put(catalog, places["home"], "one")
+    now = [1_000.0]
+    monkeypatch.setattr("jupyter_hpcenv.catalog.places.time.monotonic", lambda: now[0])
+    catalog.rows()
+    facts = places["home"].stat()
+    catalog.records.forget(put(catalog, places["home"], "two").id)  # no copy leads to it
+    os.utime(places["home"], ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    now[0] += 1.0
+    assert len(catalog.rows()) == 2
+    now[0] += 3.0
+    assert len(catalog.rows()) == 2, "read for the last time"
+    with monkeypatch.context() as patched:
+        patched.delattr("jupyter_hpcenv.catalog.places._is_text")  # every name that is read goes through it
+        assert len(catalog.rows()) == 2
+    put(catalog, places["home"], "three")
+    assert len(catalog.rows()) == 3
+
+
+def test_copies_are_read_once_before_they_settle(
+    catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = put(catalog, places["home"], "one")
+    first = catalog.records.copies_by_id()
+    with monkeypatch.context() as patched:
+        patched.setattr("jupyter_hpcenv.catalog.records.read_regular", None)
+        assert catalog.records.copies_by_id() is first
+    catalog.records.write_copy(revised(record, display_name="Other"))
+    assert catalog.records.copies_by_id()[record.id].display_name == "Other"
+
+
+def test_the_trash_beside_a_new_place_is_known_at_once(
+    catalog: Catalog, places: dict[str, Path], tmp_path: Path
+) -> None:
+    put(catalog, places["home"], "one")
+    before = {folder.parent for _, folder in catalog.trash_folders()}
+    put(catalog, tmp_path, "two", "elsewhere")
+    assert {folder.parent for _, folder in catalog.trash_folders()} - before == {tmp_path}
+
+
+def test_what_lies_outside_all_locations_is_looked_for_each_time(
+    catalog: Catalog, places: dict[str, Path], tmp_path: Path
+) -> None:
+    """Its own copy leads there, and nothing in the locations tells when it goes."""
+    put(catalog, places["home"], "one")
+    assert len(catalog.rows()) == 1
+    record = put(catalog, tmp_path, "two", "elsewhere")
+    settle(catalog)
+    assert {row.name: row.state for row in catalog.rows()} == {"one": "ready", "two": "ready"}
+    shutil.rmtree(record.prefix)
+    assert {row.name: row.state for row in catalog.rows()} == {"one": "ready", "two": "missing"}
+    Path(record.prefix).mkdir()
+    catalog.records.write(record)
+    assert {row.name: row.state for row in catalog.rows()} == {"one": "ready", "two": "ready"}
+
+
+def test_nobody_changes_a_row_that_lists_share(catalog: Catalog, places: dict[str, Path]) -> None:
+    put(catalog, places["home"], "climate")
+    with pytest.raises(AttributeError):
+        catalog.environments()[0].state = "broken"  # type: ignore[misc]
 
 
 def test_copies_of_a_settled_folder_are_not_looked_at_one_by_one(
@@ -261,7 +423,8 @@ def test_copies_of_a_settled_folder_are_not_looked_at_one_by_one(
     os.utime(folder, (1_000_000_000, 1_000_000_000))
     assert len(list(catalog.records.copies())) == 2
     with monkeypatch.context() as patched:
-        patched.setattr(catalog.records, "_copy", None)
+        patched.setattr("jupyter_hpcenv.catalog.records.is_environment_id", None)
+        patched.setattr("jupyter_hpcenv.catalog.records.stamp_of", None)
         assert len(list(catalog.records.copies())) == 2
     record = put(catalog, places["home"], "three")
     assert len(list(catalog.records.copies())) == 3

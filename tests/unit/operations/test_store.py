@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +171,45 @@ def test_a_log_is_capped_but_errors_are_still_written(operations: Operations, mo
     assert folder.log_size() < 2_000
     assert [line.kind for line in lines[-2:]] == ["warning", "error"]
     assert lines[-1].text == "the reason"
+
+
+def test_a_worker_is_killed_when_it_was_asked_and_the_patience_is_over() -> None:
+    operations = Operations(Site(cancel_patience=60))
+    deaf = ["sh", "-c", "trap : TERM; echo; while :; do sleep 0.1; done"]
+    worker = subprocess.Popen(deaf, stdout=subprocess.PIPE)
+    try:
+        assert worker.stdout is not None
+        worker.stdout.readline()  # from here on it is deaf
+        folder = place(operations, Status(state="running", process=process.identity(worker.pid)))
+        assert not operations.insist(folder.id)
+        assert operations.cancel(folder.id).cancelling
+        assert not operations.insist(folder.id)
+        assert worker.poll() is None
+        old = folder.cancel_path.stat().st_mtime - 61
+        os.utime(folder.cancel_path, (old, old))
+        assert operations.insist(folder.id)
+        assert worker.wait() == -signal.SIGKILL
+        assert not operations.insist(folder.id)
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
+def test_a_worker_elsewhere_is_not_killed(bystander: subprocess.Popen[bytes]) -> None:
+    """Its pid means nothing here."""
+    operations = Operations(Site(cancel_patience=1))
+    who = process.identity(bystander.pid)
+    who.host = "another-node"
+    folder = place(operations, Status(state="running", process=who))
+    folder.ask_to_cancel()
+    os.utime(folder.cancel_path, (0, 0))
+    assert not operations.insist(folder.id)
+    assert bystander.poll() is None
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    running = subprocess.Popen(["sleep", "300"])
+    yield running
+    running.kill()
+    running.wait()

@@ -1,0 +1,68 @@
+"""SIGKILL of the server, of server and worker at once, and of what puts right what a crash left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_the_server_alone_killed(rig: Any) -> None:
+    """Its worker is a process of its own: what was begun is finished, and another server finds it."""
+    points = range(1, rig.changes("serve", "empty") + 1)
+    rig.sweep("serve", "SIGKILL of the server", points, rig.kill_inside("serve", "empty", "submit"))
+
+
+def test_what_a_killed_server_had_begun_is_finished_by_its_worker(rig: Any) -> None:
+    """The last changing calls of the server come after it has started the worker."""
+    count = rig.changes("serve", "empty")
+    lane = rig.lanes[0]
+    survived = 0
+    for number in range(count - 3, count + 1):
+        lane.back("empty")
+        lane.ended("serve", kill=number)
+        operations = lane.do("listing")["operations"]
+        if operations == [["it", "succeeded"]]:
+            survived += 1
+            assert ["it", "ready"] in lane.do("listing")["environments"]
+    assert survived
+
+
+def test_server_and_worker_killed_at_once(rig: Any) -> None:
+    """While one environment is built, the server changes, deletes and restores another one."""
+    count = rig.changes("both", "submitted")
+    rig.sweep(
+        "both", "SIGKILL of server and worker", range(1, count + 1, 2), rig.kill_inside("both", "submitted", "both")
+    )
+
+
+#: Crashes that differ in what is left: the verb, its state, and which part of its calls had been made.
+CRASHES = {
+    "a build just begun": ("work", "submitted", 0.2),
+    "a build half done": ("work", "submitted", 0.4),
+    "a build not proven": ("work", "submitted", 0.6),
+    "a record without faces": ("work", "submitted", 0.8),
+    "an operation not finished": ("work", "submitted", 0.95),
+    "a change without faces": ("patch", "ready", 0.5),
+    "a delete with its kernel": ("delete", "ready", 0.5),
+    "a restore without kernel": ("restore", "trashed", 0.3),
+}
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+def test_who_puts_right_what_a_crash_left_is_killed_too(rig: Any, crash: str) -> None:
+    """A second one heals what the first began to heal."""
+    verb, state, part = CRASHES[crash]
+    number = max(1, int(rig.changes(verb, state) * part))
+    for lane in rig.lanes:
+        lane.back(state)
+        lane.ended(verb, kill=number)
+        lane.do("age_tickets")
+        lane.keep(crash)
+    count = rig.changes("reconcile", crash)
+    rig.sweep(
+        "reconcile",
+        f"SIGKILL ({crash})",
+        range(1, count + 1),
+        rig.kill_inside("reconcile", crash, {"work": "submit"}.get(verb, verb)),
+    )
