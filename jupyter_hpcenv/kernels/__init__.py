@@ -5,7 +5,7 @@ Nothing here imports the messaging libraries before a kernel is proven.
 
 from .facts import derive
 from .kernelspec import publish, published, unpublish
-from .launch import render_launch, write_launch
+from .launch import rehearse_launch, render_launch, samples, write_launch
 from .live import running, running_kernels
 from .preflight import prove, warm
 
@@ -14,9 +14,11 @@ __all__ = [
     "prove",
     "publish",
     "published",
+    "rehearse_launch",
     "render_launch",
     "running",
     "running_kernels",
+    "samples",
     "unpublish",
     "warm",
     "write_launch",

@@ -1,9 +1,10 @@
 """Be the kernel of an environment that can not be used: answer every cell with the reason.
 
-This file is copied into each kernelspec folder and started by its ``launch`` as ``explain.py REASON …``
-followed by what the kernel would have been given. It needs ipykernel and nothing of jupyter_hpcenv, so
-that it goes on working after jupyter_hpcenv is gone. The reply is an error, never “ok”: otherwise
-nbconvert would end well with nothing computed. Restarting the kernel runs ``launch`` again.
+This file is copied into each kernelspec folder and started by its ``launch``, or by the environment's own, as
+``explain.py REASON …`` followed by what the kernel would have been given; HPCENV_WORDS holds what a module
+system said. It needs ipykernel and nothing of jupyter_hpcenv, so that it goes on working after jupyter_hpcenv
+is gone. The reply is an error, never “ok”: otherwise nbconvert would end well with nothing computed.
+Restarting the kernel runs ``launch`` again.
 """
 
 from __future__ import annotations
@@ -11,38 +12,103 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
+_LIMIT = 20_000  # characters of a module system's words
 
-def explanation(reason: str, facts: dict[str, str]) -> list[str]:
-    """Return what failed, what it means and what to do, a paragraph each; called for every cell."""
-    name = facts.get("name") or "this kernel"
-    prefix = facts.get("prefix") or "an unknown folder"
-    if reason == "missing":
-        title = f"The environment “{name}” is not there."
-        why = (
-            f"Its folder {prefix} does not exist, or can not be entered from this computer. It may have been "
-            "removed, renamed or purged, or its filesystem may not be mounted here."
-        )
-    elif reason == "python_gone":
-        title = f"The Python of the environment “{name}” is gone."
-        why = (
-            f"{prefix}/bin/python {_state_of(prefix)}. An environment can not run without the Python it was made from."
-        )
-    else:
-        title = f"The environment “{name}” is not complete."
-        why = f"Its launch script {prefix}/.hpcenv/launch is missing or may not be executed."
-    again = "create the environment again in the Environments panel or with “jupyter hpcenv create”"
+_STEERING = re.compile(
+    "\x1b(?!\\[[0-9;]{0,20}m)"  # every escape but colours
+    "|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+#: What failed, by reason: title and sentence. ``{name}`` is the environment's, ``{prefix}`` its folder.
+_FAILURES = {
+    "missing": (
+        "The environment “{name}” is not there.",
+        "Its folder {prefix} does not exist, or can not be entered from this computer. It may have been "
+        "removed, renamed or purged, or its filesystem may not be mounted here.",
+    ),
+    "python_gone": (
+        "The Python of the environment “{name}” is gone.",
+        "{prefix}/bin/python {state}. An environment can not run without the Python it was made from.",
+    ),
+    "incomplete": (
+        "The environment “{name}” is not complete.",
+        "Its launch script {prefix}/.hpcenv/launch is missing or may not be executed.",
+    ),
+    "ipykernel": (
+        "The environment “{name}” has no ipykernel.",
+        "The package ipykernel, which lets a Python be a kernel, was removed from {prefix}, or does not come with "
+        "its modules any more.",
+    ),
+    "modules": (
+        "The modules of the environment “{name}” could not be loaded.",
+        "The environment runs only with all of its modules, and at least one could not be loaded here.",
+    ),
+    "modules_ended": (
+        "A module of the environment “{name}” ended the shell that loaded it.",
+        "A modulefile has run a command that leaves the shell, so it is not known what would have been loaded.",
+    ),
+    "modules_late": (
+        "The modules of the environment “{name}” took too long to load.",
+        "A modulefile may be waiting for something that does not come, or its filesystem may be slow today.",
+    ),
+    "no_module_system": (
+        "There is no module system for the environment “{name}” here.",
+        "The environment needs modules, and the module system that it was made with is not on this computer.",
+    ),
+    "no_python": (
+        "The modules of the environment “{name}” bring no Python.",
+        "The environment consists of modules alone, and none of them puts a python on PATH.",
+    ),
+}
+
+_AGAIN = "create the environment again in the Environments panel or with “jupyter hpcenv create”"
+_MODULES = (
+    "ask those who look after the modules, or choose others for the environment in the Environments panel or with "
+    "“jupyter hpcenv edit”"
+)
+
+#: What to do about it.
+_ADVICE = {
+    "ipykernel": "install ipykernel into the environment in the Environments panel or with “jupyter hpcenv install”",
+    "modules": f"“module load” of the same modules in a terminal shows the same. If it fails there too, {_MODULES}",
+    "modules_ended": _MODULES,
+    "modules_late": f"try again. If it happens again, {_MODULES}",
+    "no_module_system": "start on a computer that has it, for example another partition",
+    "no_python": _MODULES,
+}
+
+
+def explanation(reason: str, facts: dict[str, str], words: str = "") -> list[str]:
+    """Return what failed, what it means and what to do, a paragraph each; called for every cell.
+
+    *words* are what the module system said itself.
+    """
+    reason = reason if reason in _FAILURES else "incomplete"
+    name, prefix = facts.get("name") or "this kernel", facts.get("prefix") or "an unknown folder"
+    title, why = _FAILURES[reason]
+    why = why.format(name=name, prefix=prefix, state=_state_of(prefix) if reason == "python_gone" else "")
+    advice = _ADVICE.get(reason, f"if the folder or the Python can come back, bring it back; otherwise {_AGAIN}")
+    said = cleaned(words)
     return [
-        title,
+        title.format(name=name),
         f"{why} Nothing was run.",
-        f"What to do: if the folder or the Python can come back, bring it back; otherwise {again}. "
+        *([f"The module system said:\n{said}{PLAIN}"] if said else []),
+        f"What to do: {advice}. "
         "Then restart this kernel. Another kernel can be chosen from the menu Kernel, Change Kernel.",
     ]
+
+
+def cleaned(words: str) -> str:
+    """Return the end of *words*, without what steers a terminal or the direction of text; colours stay."""
+    words = words.encode(errors="replace").decode()  # bytes that are no text came as surrogates
+    return _STEERING.sub("", words[-_LIMIT:].replace("\r\n", "\n")).strip()
 
 
 def _state_of(prefix: str) -> str:
@@ -74,14 +140,18 @@ def connection_file(arguments: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the kernel; return 1, with the reason on standard error, if this Python has no ipykernel."""
+    """Run the kernel; return 1, with the reason on standard error, if this Python has no ipykernel or nobody asks."""
     reason = arguments[0] if arguments else "incomplete"
     facts = facts_of(Path(__file__).parent)
+    words = os.environ.pop("HPCENV_WORDS", "")
+    connection = connection_file(arguments)
     try:
+        if not connection:  # started by hand, not by Jupyter
+            raise ImportError
         from ipykernel.kernelapp import IPKernelApp
         from ipykernel.kernelbase import Kernel
     except ImportError:
-        print("\n".join(explanation(reason, facts)), file=sys.stderr)
+        print("\n".join(explanation(reason, facts, words)), file=sys.stderr)
         return 1
 
     class ExplainingKernel(Kernel):
@@ -97,7 +167,7 @@ def main(arguments: list[str]) -> int:
             "pygments_lexer": "ipython3",
             "nbconvert_exporter": "python",
         }
-        banner = "\n".join(explanation(reason, facts))
+        banner = "\n".join(explanation(reason, facts, words))
 
         async def do_execute(
             self,
@@ -108,7 +178,7 @@ def main(arguments: list[str]) -> int:
             allow_stdin: Any = False,
             **_: Any,  # later versions of ipykernel pass more
         ) -> dict[str, Any]:
-            title, *rest = explanation(reason, facts)
+            title, *rest = explanation(reason, facts, words)
             error = {
                 "ename": "EnvironmentUnavailable",
                 "evalue": title,
@@ -129,7 +199,7 @@ def main(arguments: list[str]) -> int:
                 "body": {},
             }
 
-    IPKernelApp.launch_instance(argv=["-f", connection_file(arguments)], kernel_class=ExplainingKernel)
+    IPKernelApp.launch_instance(argv=["-f", connection], kernel_class=ExplainingKernel)
     return 0
 
 

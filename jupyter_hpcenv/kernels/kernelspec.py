@@ -10,14 +10,22 @@ import contextlib
 import os
 import secrets
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ..errors import BrokenRecord, NameTaken, Refused
-from ..files import explain, make_private, publish_dir, read_regular, remove_tree, write_atomic, write_json
+from ..files import (
+    clear_temporary,
+    explain,
+    make_private,
+    publish_dir,
+    read_regular,
+    remove_tree,
+    write_atomic,
+    write_json,
+)
 from ..models import Kernel, Record
 from ..names import check_kernel_name, is_kernel_name
 from ..site import Site
@@ -59,9 +67,26 @@ def kernel_json(record: Record, kernel: Kernel, folder: Path) -> dict[str, Any]:
     return spec
 
 
-def render_stub(record: Record, kernel: Kernel, python: str) -> str:
-    """Return the text of a kernelspec's ``launch``; pure. *python* runs the explanation. Not a site's to replace."""
-    return render(STUB, (), {"kernel": kernel.name, "prefix": record.prefix, "python": python})
+def render_stub(record: Record, kernel: Kernel, python: str, cache: str = "") -> str:
+    """Return the text of a kernelspec's ``launch``; pure. Not a site's to replace.
+
+    *python* runs the explanation; empty: none is given. *cache* is the folder for what loading modules gave.
+    """
+    values = {
+        "kernel": kernel.name,
+        "prefix": record.prefix,
+        "python": python,
+        "cache": cache,
+        "only_modules": record.manager == "modules",
+        # With modules, or packages of its Python, it can lie elsewhere: the launch script sees to that.
+        "ipykernel": bool(record.kernelspec) and record.modules is None and not record.system_site_packages,
+    }
+    return render(STUB, (), values)
+
+
+def cache_folder(site: Site) -> Path:
+    """Return the folder in which this user's launch scripts keep what loading modules gave."""
+    return site.data_dir / "launch-cache"
 
 
 def publish(record: Record, kernel: Kernel, site: Site) -> Path:
@@ -82,7 +107,7 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
             for name, data in logos(Path(record.prefix)).items():
                 write_atomic(ready / name, data, 0o644)
             write_atomic(ready / "explain.py", Path(__file__).with_name("explain.py").read_bytes(), 0o644)
-            write_atomic(ready / "launch", render_stub(record, kernel, sys.executable).encode(), 0o755)
+            write_atomic(ready / "launch", _stub(record, kernel, site).encode(), 0o755)
             write_json(ready / "kernel.json", kernel_json(record, kernel, target), 0o644)
             publish_dir(ready, target)
         except BaseException:
@@ -94,13 +119,19 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
     return target
 
 
+def _stub(record: Record, kernel: Kernel, site: Site) -> str:
+    cache = str(cache_folder(site)) if site.module_cache else ""
+    return render_stub(record, kernel, sys.executable if site.explain else "", cache)
+
+
 def unpublish(name: str, site: Site) -> None:
     """Take the kernelspec *name* away at once; nothing happens if there is none. Raises `Refused` if it is not ours."""
     check_kernel_name(name)
     target = site.kernels_dir / name
     if not os.path.lexists(target):
         return
-    if not _facts(target):
+    facts = _facts(target)
+    if not facts:
         raise Refused(
             f"{target} was not made by jupyter_hpcenv, so it stays.",
             hints=["Remove it with the tool that made it, or by hand."],
@@ -114,19 +145,48 @@ def unpublish(name: str, site: Site) -> None:
     except OSError as error:
         if os.path.lexists(target):
             raise explain(error, target) from error
+    _forget(str(facts["environment"]), site)
+
+
+def _forget(environment: str, site: Site) -> None:
+    """Remove what loading the modules of an environment gave; kernels of it that are left load them again."""
+    with contextlib.suppress(OSError):
+        for path in cache_folder(site).iterdir():
+            if path.name.startswith(f"{environment}."):
+                path.unlink(missing_ok=True)
+
+
+#: What was read below each kernels folder: by name, the stat of ``kernel.json`` and what it says.
+_read: dict[str, dict[str, tuple[tuple[int, ...], dict[str, Any]]]] = {}
 
 
 def published(site: Site) -> dict[str, dict[str, Any]]:
     """Return our kernelspecs by name: what their metadata says, and their display name.
 
-    Damaged ones and those of other tools are left out, never an error.
+    Damaged ones and those of other tools are left out, never an error. One that did not change costs a stat;
+    what is returned is shared by all who ask.
     """
-    found = {}
-    with contextlib.suppress(OSError), os.scandir(site.kernels_dir) as entries:
-        for entry in entries:
-            if is_kernel_name(entry.name) and (facts := _facts(Path(entry.path))):
-                found[entry.name] = facts
-    return dict(sorted(found.items()))
+    folder = str(site.kernels_dir)
+    known = _read.get(folder, {})
+    found: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {}
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with os.scandir(descriptor) as entries:
+                names = [each.name for each in entries if is_kernel_name(each.name) and not each.is_symlink()]
+            for name in sorted(names):
+                with contextlib.suppress(OSError):
+                    stat = os.stat(f"{name}/kernel.json", dir_fd=descriptor, follow_symlinks=False)
+                    stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size, stat.st_dev)
+                    kept = known.get(name)
+                    if kept is not None and kept[0] == stamp:
+                        found[name] = kept
+                    elif facts := _facts(Path(folder) / name):
+                        found[name] = (stamp, facts)
+        finally:
+            os.close(descriptor)
+    _read[folder] = found
+    return {name: facts for name, (_, facts) in found.items()}
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -181,13 +241,7 @@ def _aside(site: Site, folder: Path) -> Path:
         if site.data_dir.stat().st_dev != folder.stat().st_dev:  # the kernels folder is a link elsewhere
             aside = folder.resolve().parent / ".hpcenv-publish"
         make_private(aside)
-        with os.scandir(aside) as entries:
-            stale = [
-                entry.path for entry in entries if entry.stat(follow_symlinks=False).st_mtime < time.time() - _STALE
-            ]
     except OSError as error:
         raise explain(error, aside) from error
-    for path in stale:
-        with contextlib.suppress(OSError):
-            remove_tree(Path(path))
+    clear_temporary(aside, _STALE, everything=True)
     return aside

@@ -1,32 +1,70 @@
 """Render and write the launch script, through which everything of an environment's Python is started.
 
-It is POSIX sh, because a shell starts in 1.5 ms and Python in 15; a site can replace its template.
+It is POSIX sh, because a shell starts in 1.5 ms and Python in 15; with modules it is bash, which they need
+anyway. A site can replace its template, or add lines of its own at the beginning and the end.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from ..errors import HpcenvError
 from ..files import explain, write_atomic
-from ..models import Record
+from ..models import ModuleSet, Record
 from ..names import check_variable
 from ..site import Site
+from ..site.loader import LOADER
 from ..site.rendering import render
 
 TEMPLATE = "launch.sh.j2"
 
+#: Variables that differ from start to start; a cached load does not depend on them.
+FICKLE = frozenset({"JPY_PARENT_PID", "JPY_SESSION_NAME", "PWD", "OLDPWD", "SHLVL", "_"})
 
-def render_launch(record: Record, variables: Mapping[str, str], template_dirs: Sequence[str] = ()) -> str:
+_TIMEOUT = 60  # as Site.module_timeout
+
+
+def render_launch(
+    record: Record,
+    variables: Mapping[str, str],
+    template_dirs: Sequence[str] = (),
+    *,
+    timeout: int = _TIMEOUT,
+    cache: bool = True,
+) -> str:
     """Return the text of the launch script; pure.
 
-    *variables* are the site's; the record's own win. Raises `InvalidVariable` for one that may not be set,
-    and what `jupyter_hpcenv.site.rendering.render` raises.
+    *variables* are the site's; the record's own win. *timeout* and *cache* are about loading modules. Raises
+    `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template that would leave
+    the modules out, and what `jupyter_hpcenv.site.rendering.render` raises.
     """
+    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache))
+    if record.modules and "load.bash" not in text:
+        raise HpcenvError(
+            f"The site's template {TEMPLATE} does not load modules, and “{record.name}” needs some.",
+            hints=['Put {% include "launch_modules.sh.j2" %} into it, as the built-in template has it.'],
+        )
+    return text
+
+
+def samples(record: Record, modules: ModuleSet) -> dict[str, list[Mapping[str, object]]]:
+    """Return values for the check of a site's template: those of a *record*, without modules and with them."""
+    kinds = [record, msgspec.structs.replace(record, modules=modules)]
+    return {TEMPLATE: [_values(each, {}, _TIMEOUT, cache) for each in kinds for cache in (False, True)]}
+
+
+def _values(record: Record, variables: Mapping[str, str], timeout: int, cache: bool) -> dict[str, Any]:
+    """Return what the template may say of an environment; raises `InvalidVariable`."""
     merged = {**variables, **record.variables}
     for name, value in merged.items():
         check_variable(name, value)
-    values = {
+    loader = str(loader_path(Path(record.prefix)))
+    return {
         "id": record.id,
         "name": record.name,
         "location": record.location,
@@ -34,9 +72,48 @@ def render_launch(record: Record, variables: Mapping[str, str], template_dirs: S
         "manager": record.manager,
         "python": record.python,
         "cluster": record.platform.cluster,
+        "kernel": bool(record.kernelspec),
+        "only_modules": record.manager == "modules",
         "variables": [[name, value] for name, value in merged.items()],
+        **_modules(record.modules, loader, timeout, cache),
     }
-    return render(TEMPLATE, template_dirs, values)
+
+
+def _modules(modules: ModuleSet | None, loader: str, timeout: int, cache: bool) -> dict[str, Any]:
+    """Return what the templates need to know of the modules."""
+    if modules is None:
+        return {"modules": False}
+    return {
+        "modules": True,
+        "loader": loader,
+        "timeout": str(timeout),
+        "init": modules.init,
+        "purge": modules.purge,
+        "modulepath": ":".join(modules.modulepath),
+        "load": modules.load,
+        "cache": cache and _may_be_cached(modules),
+        # The loader too: what an older one made of the same modules may differ.
+        "digest": hashlib.sha256(msgspec.json.encode(modules) + LOADER.read_bytes()).hexdigest()[:32],
+        "watch": modules.watch,
+        "state": modules.state.splitlines(),
+    }
+
+
+def _may_be_cached(modules: ModuleSet) -> bool:
+    """Tell whether the outcome of loading depends on nothing but what the launch script compares."""
+    texts = [*modules.watch, *modules.state.split("\n")]
+    return (
+        not modules.live
+        and bool(modules.watch)
+        and bool(modules.state.strip())
+        and not FICKLE & set(modules.reads)
+        and all(character.isprintable() for text in texts for character in text)
+    )
+
+
+def rehearse_launch(record: Record, site: Site) -> None:
+    """Render the launch script of *record* and write nothing: what `render_launch` raises is known before a change."""
+    render_launch(record, site.variables, site.template_dirs, timeout=site.module_timeout, cache=site.module_cache)
 
 
 def launch_path(prefix: Path) -> Path:
@@ -44,16 +121,27 @@ def launch_path(prefix: Path) -> Path:
     return prefix / ".hpcenv" / "launch"
 
 
-def write_launch(record: Record, site: Site, guard: Callable[[], None] | None = None) -> Path:
+def loader_path(prefix: Path) -> Path:
+    """Return where the script lies that loads an environment's modules."""
+    return prefix / ".hpcenv" / "load.bash"
+
+
+def write_launch(record: Record, site: Site, guard: Callable[[], None] | None = None, *, name: str = "launch") -> Path:
     """Write the launch script of an environment and return its path; called on creation and on every change.
 
-    *guard* raises when somebody else builds there by now.
+    With modules the script that loads them is put beside it first, so that nothing of jupyter_hpcenv is needed
+    at a start. *guard* raises when somebody else builds there by now. With another *name* it lies beside the
+    one in use, to be proven first.
     """
-    path = launch_path(Path(record.prefix))
-    text = render_launch(record, site.variables, site.template_dirs)
+    path, loader = launch_path(Path(record.prefix)).with_name(name), loader_path(Path(record.prefix))
+    text = render_launch(
+        record, site.variables, site.template_dirs, timeout=site.module_timeout, cache=site.module_cache
+    )
     try:
         path.parent.mkdir(mode=0o755, exist_ok=True)
     except OSError as error:
         raise explain(error, path) from error
+    if record.modules:
+        write_atomic(loader, LOADER.read_bytes(), 0o644, guard)
     write_atomic(path, text.encode(), 0o755, guard)
     return path

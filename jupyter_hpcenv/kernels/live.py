@@ -44,8 +44,8 @@ def _is_kernel(argv: list[str], programs: set[str]) -> bool:
 
 
 def _is_starting(argv: list[str], prefix: Path, kernel_names: Collection[str]) -> bool:
-    """Tell whether this is a shell in the middle of a launch: ``/bin/sh SCRIPT …`` before its exec."""
-    script = argv[1] if len(argv) > 1 else ""
+    """Tell whether this is a shell in the middle of a launch: ``/bin/bash -p SCRIPT …`` before its exec."""
+    script = next((word for word in argv[1:3] if not word.startswith("-")), "")
     if script == str(prefix / ".hpcenv" / "launch"):
         return True
     return any(script.endswith(f"/kernels/{name}/launch") for name in kernel_names)

@@ -12,17 +12,16 @@ import json
 import os
 import re
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .. import process
 from ..errors import BuildFailed, PreflightFailed
-from ..files import write_atomic
+from ..files import remove_tree, write_atomic
 from ..models import Preflight, Record, utc_now
 from .facts import CONNECTION_FILE
 
@@ -95,7 +94,7 @@ def _compare(record: Record, answer: Mapping[str, str]) -> None:
         same = os.path.samefile(prefix, record.prefix)  # noqa: PTH121
     except OSError:
         same = False
-    if not same:
+    if not same and record.manager != "modules":  # its Python is wherever the modules have it
         raise PreflightFailed(
             f"What starts is not this environment: its sys.prefix is {prefix} instead of {record.prefix}.",
             hints=["See whether a template or a module of the site changes what Python starts."],
@@ -293,5 +292,9 @@ def _ending(status: int) -> str:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="hpcenv-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    folder = Path(process.working_folder())
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            remove_tree(folder)

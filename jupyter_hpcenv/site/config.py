@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Bool, Dict, Int, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Int, List, TraitError, Unicode, default, validate
 from traitlets.config import Config, Configurable
 
 from ..errors import InvalidName, InvalidVariable
@@ -123,6 +123,56 @@ class Site(Configurable):
         help="List environments of other tools (virtualenvwrapper, pipenv, conda, .venv in foreign_folders).",
     ).tag(config=True)
 
+    module_system = Enum(
+        ("", "lmod", "tcl", "none"),
+        default_value="",
+        help="""The module system: lmod, tcl (Environment Modules) or none. Empty: what the environment of the server
+        (or shell) shows, then what is found in the usual places.""",
+    ).tag(config=True)
+
+    module_init = Unicode(
+        help="The module system's start file for bash; empty: found. A site's own file may source it and add to it."
+    ).tag(config=True)
+
+    module_path = List(Unicode(), help="Folders of modulefiles that are searched besides those of MODULEPATH.").tag(
+        config=True
+    )
+
+    module_purge = Enum(
+        ("default", "purge", "none"),
+        default_value="default",
+        help="""What becomes of modules that are loaded already when those of an environment are loaded: default keeps
+        what the site made sticky or loads by default, purge unloads everything, none nothing.""",
+    ).tag(config=True)
+
+    module_timeout = Int(60, min=1, help="Seconds that loading modules may take.").tag(config=True)
+
+    module_cache = Bool(
+        True,
+        help="""Let a kernel reuse what loading its modules gave the last time, while nothing that decides it has
+        changed; modules with side effects are always loaded.""",
+    ).tag(config=True)
+
+    module_hints = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="""Which module has what a failed build misses: ``{"mpi.h": "OpenMPI", "hdf5.h": "HDF5", "gfortran":
+        "GCC"}``; names of headers, libraries (without lib and suffix), programs and Python packages.""",
+    ).tag(config=True)
+
+    explain = Bool(
+        True,
+        help="Start a kernel that explains itself where an environment's own can not start; off: it just dies.",
+    ).tag(config=True)
+
+    activation_dirs = Dict(
+        key_trait=Enum(("lmod", "tcl", "scripts", "bash", "csh", "fish", "sbatch", "pbs")),
+        value_trait=Unicode(),
+        help="""Folders for the activation files of environments: ``{"lmod": folder, "tcl": folder, "scripts":
+        folder}``, or one for each dialect (bash, csh, fish, sbatch, pbs). ``$VARIABLES``, ``~`` and {data_dir} are
+        expanded. Without: modulefiles/lmod, modulefiles/tcl and scripts in {data_dir}.""",
+    ).tag(config=True)
+
     allow_editable = Bool(True, help="Allow ``-e PATH`` for folders that belong to the user.").tag(config=True)
 
     allow_vcs = Bool(True, help="Allow requirements from version control (``name @ git+https://…``).").tag(config=True)
@@ -139,6 +189,13 @@ class Site(Configurable):
 
     preflight_timeout = Int(
         120, min=5, help="Seconds that a new environment's kernel may take to start and answer."
+    ).tag(config=True)
+
+    cancel_patience = Int(
+        30,
+        min=1,
+        help="""Seconds that the worker of a cancelled operation may take to clean up. Then it is killed, and whoever
+        looks next cleans up for it.""",
     ).tag(config=True)
 
     contact = Unicode(help="Whom to ask: a mail address or a page; shown with errors that staff can mend.").tag(

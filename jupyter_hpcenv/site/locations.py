@@ -142,29 +142,34 @@ def _describe(site: Site, name: str) -> Location:
         location.state, location.message = "missing", error.message
         return location
     location.root = str(root)
+    try:
+        _look_at(site, location, root)
+    except OSError as error:  # a folder above it was closed, or the file server gives errors
+        location.state = "unwritable" if isinstance(error, PermissionError) else "missing"
+        location.message = f"{root} can not be looked at: {(error.strerror or str(error)).lower()}."
+    return location
+
+
+def _look_at(site: Site, location: Location, root: Path) -> None:
+    """Fill in how the root stands; raises OSError for what can not even be asked."""
     place = root
     while not place.exists() and place != place.parent:
         place = place.parent
     if place != root and place != root.parent and not _is_ours(site, root):
         location.state, location.message = "missing", f"{root} does not exist, and neither does {root.parent}."
-        return location
+        return
     if not place.is_dir():
         location.state, location.message = "missing", f"{place} is not a folder."
-        return location
+        return
     if not os.access(place, os.W_OK | os.X_OK):
         location.state, location.message = "unwritable", f"You may not write to {place}."
     elif place == root and not os.access(root, os.R_OK):
         location.state, location.message = "unwritable", f"You may not read {root}."
-    try:
-        facts = os.statvfs(place)
-    except OSError as error:
-        location.state, location.message = "missing", f"{place} can not be read: {(error.strerror or '').lower()}."
-        return location
+    facts = os.statvfs(place)
     location.free_bytes = facts.f_bavail * facts.f_frsize
     location.total_bytes = facts.f_blocks * facts.f_frsize
     if facts.f_files:
         location.free_files, location.total_files = facts.f_favail, facts.f_files
-    return location
 
 
 def _is_ours(site: Site, root: Path) -> bool:

@@ -1,12 +1,13 @@
-"""Quote text for the shells that read what we generate, one function a dialect.
+"""Quote text for the shells and languages that read what we generate, one function a dialect.
 
-The result is one word that the shell reads back as exactly the text. Each function is run against the
+The result is one word that the shell (or Lua, or Tcl) reads back as exactly the text. Each function is run against the
 real interpreters in tests/unit/site/test_quoting.py.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ..errors import InvalidRequest
 
@@ -37,14 +38,38 @@ def fish(text: str) -> str:
     return "'" + re.sub(r"(['\\])", r"\\\1", _one_line(text)) + "'"
 
 
+def lua(text: str) -> str:
+    """Return *text* as a string of Lua, which knows two characters in one: the backslash and the quote."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", _one_line(text)) + '"'
+
+
+def tcl(text: str) -> str:
+    """Return *text* as one word for Tcl.
+
+    Between double quotes Tcl replaces ``$``, ``[`` and backslashes. Braces mean nothing there, but those of a
+    script around the word are counted with them; a backslash takes them out of that count. Tcl 8 spoils
+    characters beyond the 16 bits that it counts with, depending on where in a file they stand: they are refused.
+    """
+    if any(ord(character) > 0xFFFF for character in text):
+        raise InvalidRequest(
+            f"A text with a character beyond Unicode's first 65,536 in it can not be written for Tcl: {text[:80]!r}.",
+            hints=["Leave that character out.", "Use another dialect."],
+        )
+    return '"' + re.sub(r'(["$\[\]{}\\])', r"\\\1", _one_line(text)) + '"'
+
+
 def _one_line(text: str) -> str:
-    """Refuse what no shell can carry (NUL), what would begin a new command (line ends), and what is no text."""
-    for character, name in (("\0", "a NUL byte"), ("\n", "a line break"), ("\r", "a line break")):
-        if character in text:
-            raise InvalidRequest(
-                f"A text with {name} in it can not be written into a shell script: {text[:80]!r}.",
-                hints=["Give a text of one line."],
-            )
+    """Refuse what would begin a new command (line ends), other control characters, and what is no text.
+
+    A tab stays: between quotes it is a character like any other. The rest steers terminals that show a script.
+    """
+    steering = next((character for character in text if _is_control(character)), "")
+    if steering:
+        name = {"\0": "a NUL byte", "\n": "a line break", "\r": "a line break"}.get(steering, "a control character")
+        raise InvalidRequest(
+            f"A text with {name} in it can not be written into a shell script: {text[:80]!r}.",
+            hints=["Give a text of one line of printable characters."],
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -52,3 +77,8 @@ def _one_line(text: str) -> str:
             f"{text[:80]!r} is not text that can be encoded as UTF-8.", hints=["Use plain text."]
         ) from error
     return text
+
+
+def _is_control(character: str) -> bool:
+    """Tell whether it is a control character (C0 but for the tab, delete, C1) or a line end of Unicode."""
+    return character != "\t" and (unicodedata.category(character) == "Cc" or character in "\u2028\u2029")

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import HpcenvError, InvalidRequest, Refused
 from ..files import read_regular
 from ..names import VARIABLE_PATTERN
-from . import quoting
+from . import quoting, references
 from .trust import other_movers, other_writers
 
 PACKAGE_TEMPLATES = Path(__file__).parent / "templates"
@@ -43,21 +43,53 @@ def render(name: str, template_dirs: Sequence[str], values: Mapping[str, object]
     import jinja2  # not at the top: most commands render nothing
 
     _check_plain(values, "values")
-    source, origin = _find(name, template_dirs)
+    origin = find(name, template_dirs)
     try:
-        text: str = _engine().from_string(source).render(values)
+        text: str = _engine(template_dirs).get_template(name).render(values)
     except jinja2.TemplateSyntaxError as error:
-        raise _wrong(origin, f"line {error.lineno}: {error.message}") from error
+        raise _wrong(Path(error.filename or origin), f"line {error.lineno}: {error.message}") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise _wrong(origin, str(error)) from error
+        at, line = _place(error, origin)
+        raise _wrong(at, f"line {line}: {error}" if line else str(error)) from error
     return text
 
 
-def _engine() -> Any:
+def find(name: str, template_dirs: Sequence[str]) -> Path:
+    """Return the file that the template *name* comes from; raises `Refused` like `render`."""
+    return _find(name, template_dirs)[1]
+
+
+def source_of(name: str, template_dirs: Sequence[str]) -> str:
+    """Return the text of the template *name* as it would be used; raises `Refused` like `render`."""
+    return _find(name, template_dirs)[0]
+
+
+def _place(error: BaseException, origin: Path) -> tuple[Path, int]:
+    """Return the template, and its line, in which an error arose; line 0 if the traceback does not tell."""
+    at, line = origin, 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(".j2"):  # jinja2 gives its code the template's file and lines
+            at, line = Path(trace.tb_frame.f_code.co_filename), trace.tb_lineno
+        trace = trace.tb_next
+    return at, line
+
+
+def _engine(template_dirs: Sequence[str] = ()) -> Any:
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    def load(name: str) -> tuple[str, str, None] | None:
+        if not _NAME.fullmatch(name):  # a template includes others by their names, never by a path
+            return None
+        try:
+            source, origin = _find(name, template_dirs)
+        except FileNotFoundError:
+            return None
+        return source, str(origin), None
+
     engine = ImmutableSandboxedEnvironment(
+        loader=jinja2.FunctionLoader(load),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # shell scripts, no HTML; _only_quoted guards every value
         finalize=_only_quoted,
@@ -69,9 +101,17 @@ def _engine() -> Any:
         sh=_filter(quoting.sh),
         csh=_filter(quoting.csh),
         fish=_filter(quoting.fish),
+        lua=_filter(quoting.lua),
+        tcl=_filter(quoting.tcl),
+        sh_value=_filter(references.sh),
+        lua_value=_filter(references.lua),
+        tcl_value=_filter(references.tcl),
+        csh_setenv=lambda value, name: _filter(lambda text: references.csh(text, _variable(name)))(value),
+        fish_export=lambda value, name: _filter(lambda text: references.fish(text, _variable(name)))(value),
         json=lambda value: Quoted(json.dumps(value, sort_keys=True)),
         comment=_filter(_comment),
         variable=_filter(_variable),
+        batch=_filter(_batch),
     )
     return engine
 
@@ -84,7 +124,10 @@ def _only_quoted(value: object) -> object:
 
     if isinstance(value, jinja2.StrictUndefined):
         return value  # raises, with the name that is missing, when it is written
-    raise TypeError("a value is written without a filter that quotes it: use sh, csh, fish, json, comment or variable")
+    raise TypeError(
+        "a value is written without a filter that quotes it: "
+        "use sh, csh, fish, lua, tcl, json, batch, comment or variable"
+    )
 
 
 def _filter(quote: Any) -> Any:
@@ -101,8 +144,11 @@ def _filter(quote: Any) -> Any:
 
 
 def _comment(text: str) -> str:
-    """Return *text* as it may stand in a comment: one line, printable characters only."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Return *text* as it may stand in a comment: one line, printable characters only.
+
+    A backslash could make the next line part of the comment (Tcl), an exclamation mark recall a command (csh).
+    """
+    return "".join(character if character.isprintable() and character not in "\\!" else "?" for character in text)
 
 
 def _variable(name: str) -> str:
@@ -110,6 +156,16 @@ def _variable(name: str) -> str:
     if not re.fullmatch(VARIABLE_PATTERN, name):
         raise InvalidRequest(f"{name!r} can not name an environment variable.", hints=["Use letters and digits."])
     return name
+
+
+def _batch(text: str) -> str:
+    """Return *text* as it may stand in a line of options for a batch system, which knows no quoting of its own."""
+    if not re.fullmatch(r"[\w.@+][\w.@+-]*", text):
+        raise InvalidRequest(
+            f"{text[:80]!r} can not be written as an option of a batch system.",
+            hints=["Use letters, digits, dot, underscore and hyphen, and begin with a letter or digit."],
+        )
+    return text
 
 
 def _check_plain(value: object, where: str) -> None:

@@ -7,17 +7,29 @@
 HPCENV_PREFIX='/scratch/ada/it'\''s climate'
 HPCENV_EXPLAINER='/opt/jupyter/bin/python3.12'
 HPCENV_FOLDER=${0%/*}
+HPCENV_CACHE='/home/ada/.local/share/jupyter/hpcenv/launch-cache'
 
-if [ -f "$HPCENV_PREFIX/.hpcenv/launch" ] && [ -x "$HPCENV_PREFIX/.hpcenv/launch" ] && [ -x "$HPCENV_PREFIX/bin/python" ]; then
-  exec "$HPCENV_PREFIX/.hpcenv/launch" "$@"
-fi
-
+HPCENV_REASON=
 if [ ! -d "$HPCENV_PREFIX" ]; then
   HPCENV_REASON=missing
 elif [ ! -x "$HPCENV_PREFIX/bin/python" ]; then
   HPCENV_REASON=python_gone
-else
+elif [ ! -f "$HPCENV_PREFIX/.hpcenv/launch" ] || [ ! -x "$HPCENV_PREFIX/.hpcenv/launch" ]; then
   HPCENV_REASON=incomplete
+else
+  # It lies in the prefix; if it does not, Python itself is asked, which takes longer.
+  HPCENV_REASON=ipykernel
+  for HPCENV_FILE in "$HPCENV_PREFIX"/lib/python*/site-packages/ipykernel/__init__.py; do
+    [ ! -e "$HPCENV_FILE" ] || HPCENV_REASON=
+  done
+  [ -z "$HPCENV_REASON" ] || ! "$HPCENV_PREFIX/.hpcenv/launch" -c \
+    'import importlib.util, sys; sys.exit(importlib.util.find_spec("ipykernel") is None)' </dev/null >/dev/null 2>&1 ||
+    HPCENV_REASON=
+fi
+
+if [ -z "$HPCENV_REASON" ]; then
+  export HPCENV_EXPLAINER HPCENV_FOLDER HPCENV_CACHE
+  exec "$HPCENV_PREFIX/.hpcenv/launch" "$@"
 fi
 
 unset PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE __PYVENV_LAUNCHER__

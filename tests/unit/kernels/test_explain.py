@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,31 @@ import pytest
 from jupyter_hpcenv.kernels import explain
 
 
-@pytest.mark.parametrize("reason", ["missing", "python_gone", "incomplete"])
+@pytest.mark.parametrize("reason", explain._FAILURES)
 def test_each_reason_says_what_why_and_what_to_do(reason: str) -> None:
     title, why, act = explain.explanation(reason, {"name": "climate", "prefix": "/scratch/ada/climate"})
     assert "“climate”" in title
-    assert "/scratch/ada/climate" in why
+    assert ("/scratch/ada/climate" in why) is (reason in ("missing", "python_gone", "incomplete", "ipykernel"))
     assert "Nothing was run." in why
     assert act.startswith("What to do: ")
     assert "restart this kernel" in act
+
+
+def test_every_reason_that_a_script_gives_is_known() -> None:
+    templates = Path(explain.__file__).parents[1] / "site" / "templates"
+    given = set()
+    for name in ("launch.sh.j2", "launch_modules.sh.j2", "stub.sh.j2"):
+        given |= set(re.findall(r"(?:hpcenv_explain |HPCENV_REASON=)([a-z_]+)", (templates / name).read_text()))
+    assert given == set(explain._FAILURES)
+
+
+def test_module_systems_words_are_shown_without_what_steers_a_terminal() -> None:
+    words = "\x1b[1;31mred\x1b[0m\x1b]52;c;ZXZpbA==\x07 \x1b[2Jno\x9b31m \u202egnp.exe\r\nlast\x00 \udcff"
+    said = explain.explanation("modules", {"name": "x"}, words)[2]
+    assert said == "The module system said:\n\x1b[1;31mred\x1b[0m]52;c;ZXZpbA== [2Jno31m gnp.exe\nlast ?\x1b[0m"
+    assert len(explain.explanation("modules", {}, "x" * 100_000)[2]) < 21_000
+    assert explain.explanation("modules", {}, "x" * 100_000 + "the end")[2].endswith("the end\x1b[0m")
+    assert explain.explanation("unheard-of", {}) == explain.explanation("incomplete", {})
 
 
 def test_missing_python_is_named_where_its_links_lead(tmp_path: Path) -> None:
@@ -56,6 +74,18 @@ def test_imports_nothing_of_ours_and_only_ipykernel_besides() -> None:
     names |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names
     assert outside == {"ipykernel"}
+
+
+def test_started_by_hand_it_says_the_reason_and_starts_no_kernel() -> None:
+    done = subprocess.run(
+        [sys.executable, explain.__file__, "modules", "-c", "print(1)"],
+        env={"HPCENV_WORDS": "licence server unreachable"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "licence server unreachable" in done.stderr
 
 
 def test_python_without_ipykernel_says_the_reason_and_fails(tmp_path: Path) -> None:

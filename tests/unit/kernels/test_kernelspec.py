@@ -14,9 +14,9 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.errors import DiskFull, InvalidName, NameTaken, Refused
-from jupyter_hpcenv.kernels.kernelspec import kernel_json, render_stub
+from jupyter_hpcenv.kernels.kernelspec import cache_folder, kernel_json, render_stub
 from jupyter_hpcenv.kernels.logos import is_png
-from jupyter_hpcenv.models import Record
+from jupyter_hpcenv.models import Kernel, ModuleSet, Record
 from jupyter_hpcenv.site import Site
 
 Make = Callable[..., Record]
@@ -41,7 +41,16 @@ def test_kernel_json_is_the_golden_one(make_record: Make, golden: Callable[[str,
 
 def test_stub_is_the_golden_one(make_record: Make, golden: Callable[[str, str], None]) -> None:
     record = make_record("/scratch/ada/it's climate")
-    golden("stub.sh", render_stub(record, record.kernels[0], "/opt/jupyter/bin/python3.12"))
+    cache = "/home/ada/.local/share/jupyter/hpcenv/launch-cache"
+    golden("stub.sh", render_stub(record, record.kernels[0], "/opt/jupyter/bin/python3.12", cache))
+
+
+def test_stub_of_modules_alone_demands_no_prefix(make_record: Make) -> None:
+    text = render_stub(
+        make_record(manager="modules", modules=ModuleSet(system="tcl")), Kernel(name="x", display_name=""), ""
+    )
+    assert "bin/python" not in text
+    assert "ipykernel" not in text
 
 
 def test_jupyter_finds_it_and_accepts_it(make_record: Make, site: Site) -> None:
@@ -64,7 +73,9 @@ def test_stub_stays_as_it_is_whatever_the_site_has(make_record: Make, tmp_path: 
     (folder / "stub.sh.j2").write_text("evil\n")
     record = make_record()
     published = kernels.publish(record, record.kernels[0], Site(template_dirs=[str(folder)]))
-    assert (published / "launch").read_text() == render_stub(record, record.kernels[0], __import__("sys").executable)
+    assert (published / "launch").read_text() == render_stub(
+        record, record.kernels[0], __import__("sys").executable, str(cache_folder(Site()))
+    )
 
 
 def test_modes_do_not_depend_on_the_umask(make_record: Make, site: Site) -> None:
@@ -185,6 +196,20 @@ def test_kernelspec_of_another_tool_is_neither_replaced_nor_removed(make_record:
     with pytest.raises(Refused, match="not made by"):
         kernels.unpublish(NAME, site)
     assert (foreign / "kernel.json").exists()
+    assert kernels.published(site) == {}
+
+
+def test_what_is_published_is_never_stale(make_record: Make, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = make_record()
+    folder = kernels.publish(record, record.kernels[0], site)
+    first = kernels.published(site)
+    with monkeypatch.context() as patched:
+        patched.delattr("jupyter_hpcenv.kernels.kernelspec._facts")
+        assert kernels.published(site) == first, "not read again"
+    text = (folder / "kernel.json").read_text()
+    (folder / "kernel.json").write_text(text.replace(record.id, "f" * 32))
+    assert kernels.published(site)[NAME]["environment"] == "f" * 32
+    (folder / "kernel.json").unlink()
     assert kernels.published(site) == {}
 
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.errors import InvalidRequest, InvalidVariable
-from jupyter_hpcenv.models import Record
+from jupyter_hpcenv.models import ModuleSet, Record
 from jupyter_hpcenv.site import Site
+from jupyter_hpcenv.site.loader import LOADER
 
+MODULES = ModuleSet(
+    system="lmod",
+    init="/usr/share/lmod/lmod/init/bash",
+    modulepath=["/apps/modules/all", "/apps/it's/modules"],
+    load=["gcc/12.3.0", "SciPy-bundle/2025.06"],
+    watch=["/apps/modules/all/gcc/12.3.0.lua", "/apps/modules/all/gcc"],
+    state="/apps/modules/all/gcc/12.3.0.lua|361|1795261330.741753527|81a4\n"
+    "/apps/modules/all/gcc|4096|1795261330.741854396|41ed\n",
+)
 SHELLS = [["/bin/sh"], ["dash"], ["bash", "--posix"], ["bash"]]
 PREFIXES = [
     "plain",
@@ -75,6 +87,36 @@ def start(shell: list[str], launch: Path, *arguments: str, environ: dict[str, st
 def test_text_is_the_golden_one(make_record: Make, golden: Callable[[str, str], None]) -> None:
     record = make_record("/scratch/ada/it's climate", variables={"OMP_NUM_THREADS": "8", "TITLE": "{{7*7}} $x"})
     golden("launch.sh", kernels.render_launch(record, {"OMP_NUM_THREADS": "4", "SITE": "one two"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("launch.modules.sh", {"modules": MODULES, "variables": {"OMP_NUM_THREADS": "${SLURM_CPUS_PER_TASK:-1}"}}),
+        ("launch.only-modules.sh", {"modules": MODULES, "manager": "modules"}),
+    ],
+)
+def test_text_with_modules_is_the_golden_one(
+    name: str, changes: dict[str, Any], make_record: Make, golden: Callable[[str, str], None]
+) -> None:
+    text = kernels.render_launch(make_record("/scratch/ada/it's climate", **changes), {"SITE": "1"}, timeout=90)
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+    # what identifies this set holds the loader's bytes, too
+    golden(name, re.sub("hpcenv_key='[0-9a-f]{32}'", "hpcenv_key='DIGEST'", text))
+
+
+def test_cache_and_loader_come_only_with_modules(make_record: Make, tmp_path: Path, home: Path) -> None:
+    cached = kernels.render_launch(make_record(modules=MODULES), {})
+    assert "hpcenv_look" in cached
+    assert "hpcenv_look" not in kernels.render_launch(make_record(modules=MODULES), {}, cache=False)
+    prefix = fake_prefix(tmp_path / "p")
+    kernels.write_launch(make_record(prefix), Site())
+    assert [path.name for path in (prefix / ".hpcenv").iterdir()] == ["launch"]
+    kernels.write_launch(make_record(prefix, modules=MODULES), Site(module_cache=False, module_timeout=7))
+    assert (prefix / ".hpcenv" / "load.bash").read_bytes() == LOADER.read_bytes()
+    text = (prefix / ".hpcenv" / "launch").read_text()
+    assert "hpcenv_look" not in text
+    assert "hpcenv_load=('7' " in text
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)

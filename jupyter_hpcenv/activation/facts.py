@@ -1,0 +1,220 @@
+"""Gather what activation files say of an environment: from its record, or from a bare prefix."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from ..errors import BrokenRecord, InvalidRequest, NotFound
+from ..files import read_regular
+from ..models import ModuleSet, Platform, Record
+from ..names import check_variables
+from ..site import Site
+
+_MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/@=,~-]*")
+_VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?\S*)", re.MULTILINE)
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a template may say of an environment; plain data."""
+
+    id: str
+    name: str
+    prefix: str
+    """Empty for an environment that is nothing but modules."""
+    location: str = ""
+    manager: str = "venv"
+    python: str
+    """Version."""
+    packages: str = ""
+    """The folder of the environment's own packages."""
+    modules: ModuleSet | None = None
+    variables: dict[str, str] = {}
+    """The site's and the record's own; values may refer to a scheduler's variables."""
+    platform: Platform
+    partition: str = ""
+    """Where it was built, if that is known."""
+    several: bool = False
+    """To be used together with other environments, rather than one at a time."""
+
+    @property
+    def label(self) -> str:
+        """The name as a prompt may show it: shells expand ``$``, ``%``, ``!``, backticks and backslashes in there."""
+        return re.sub(r"[^A-Za-z0-9._@+-]|^-", "_", self.name) or "environment"
+
+    @property
+    def minor(self) -> str:
+        """Python's version without the patch level: packages of environments that agree in it fit together."""
+        return ".".join(self.python.split(".")[:2])
+
+
+def facts_of(record: Record, site: Site, *, several: bool = False) -> Facts:
+    """Return the facts of an environment of ours; raises `InvalidRequest` for what no script could carry."""
+    variables = {**site.variables, **record.variables}
+    check_variables(variables)
+    return checked(
+        Facts(
+            id=record.id,
+            name=record.name,
+            prefix=record.prefix,
+            location=record.location,
+            manager=record.manager,
+            python=record.python,
+            packages=packages_of(Path(record.prefix), record.python) if record.prefix else "",
+            modules=record.modules,
+            variables=variables,
+            platform=record.platform,
+            several=several,
+        )
+    )
+
+
+def for_prefix(prefix: Path, site: Site, *, name: str = "", several: bool = False) -> Facts:
+    """Return the facts of any virtual environment, known to us or not; raises `NotFound` if *prefix* is none.
+
+    Nothing is started: ``pyvenv.cfg`` tells the version of Python (PEP 405).
+    """
+    path = Path(prefix).absolute()
+    text = ""
+    with contextlib.suppress(OSError, BrokenRecord):
+        text = read_regular(path / "pyvenv.cfg", 100_000).decode(errors="replace")
+    version = _VERSION.search(text)
+    if version is None:
+        raise NotFound(
+            f"{path} is no virtual environment: there is no pyvenv.cfg in it that tells the version of its Python.",
+            hints=["Give the folder that holds bin/python and pyvenv.cfg."],
+        )
+    variables = dict(site.variables)
+    check_variables(variables)
+    return checked(
+        Facts(
+            id=hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()[:32],
+            name=name or path.name,
+            prefix=str(path),
+            python=version[1],
+            packages=packages_of(path, version[1]),
+            variables=variables,
+            platform=site.platform(),
+            several=several,
+        )
+    )
+
+
+def packages_of(prefix: Path, python: str) -> str:
+    """Return the folder of a prefix's own packages."""
+    return str(prefix / "lib" / f"python{'.'.join(python.split('.')[:2])}" / "site-packages")
+
+
+def checked(facts: Facts) -> Facts:
+    """Return *facts* if each shell and module system can carry them; raise `InvalidRequest` with what can not be."""
+    if facts.prefix and not facts.prefix.startswith("/"):
+        raise InvalidRequest(
+            f"{facts.prefix!r} is no absolute path.", hints=["Give the whole path of the environment."]
+        )
+    modules = facts.modules
+    folders = modules.modulepath if modules else []
+    _check_paths([*([facts.prefix] if facts.prefix else []), *folders])
+    for module in modules.load if modules else []:
+        if not _MODULE.fullmatch(module):
+            raise InvalidRequest(
+                f"{module[:80]!r} can not be written as the name of a module into a script.",
+                hints=["Use the full name of a module, such as gcc/12.3.0."],
+            )
+    if facts.several and not facts.prefix:
+        raise InvalidRequest(
+            f"{facts.name!r} has no packages of its own, so it can not be used together with other environments.",
+            hints=["Load its modules."],
+        )
+    return facts
+
+
+def _check_paths(paths: list[str]) -> None:
+    for path in paths:
+        if ":" in path:
+            raise InvalidRequest(
+                f"{path[:200]!r} has a colon in it, and colons separate the folders of PATH.",
+                hints=["Move it to a folder without a colon."],
+            )
+
+
+def values_of(facts: Facts) -> Mapping[str, object]:
+    """Return *facts* as the plain values that templates get."""
+    modules = facts.modules or ModuleSet(system="")
+    home = "CONDA_PREFIX" if facts.manager == "conda" else "VIRTUAL_ENV"
+    variables = [[name, value] for name, value in facts.variables.items()]
+    own = ["PYTHONHOME", "PYTHONNOUSERSITE", home, "VIRTUAL_ENV_PROMPT"] if facts.prefix else []
+    touched = [*own, *(name for name in facts.variables if name not in own)]
+    platform = facts.platform
+    return {
+        "id": facts.id,
+        "short": facts.id[:12],
+        "name": facts.name,
+        "label": facts.label,
+        "about": f"The environment {facts.name} with Python {facts.python}, made by jupyter_hpcenv.",
+        "location": facts.location,
+        "manager": facts.manager,
+        "python": facts.python,
+        "minor": facts.minor,
+        "prefix": facts.prefix,
+        "bin": f"{facts.prefix}/bin" if facts.prefix else "",
+        "interpreter": f"{facts.prefix}/bin/python" if facts.prefix else "",
+        "packages": facts.packages,
+        "home_variable": home,
+        "module_system": modules.system,
+        "load": list(modules.load),
+        "modulepath": list(modules.modulepath),
+        "purge": modules.purge,
+        "init": modules.init,
+        "init_csh": _init_for(modules.init, "csh"),
+        "init_fish": _init_for(modules.init, "fish"),
+        "variables": variables,
+        "touched": ["PATH", *touched] if facts.prefix else touched,
+        "undo_csh": undo_csh(touched, bool(facts.prefix), bool(modules.load)),
+        "cluster": platform.cluster,
+        "os": platform.os,
+        "arch": platform.arch,
+        "built": " ".join(filter(None, [platform.cluster, f"({platform.os}, {platform.arch})"])),
+        "partition": facts.partition,
+        "several": facts.several,
+    }
+
+
+def _init_for(init: str, shell: str) -> str:
+    """Return the module system's start file for another shell; both systems keep them in one folder."""
+    return f"{init.removesuffix('/bash')}/{shell}" if init.endswith("/init/bash") else ""
+
+
+def undo_csh(touched: list[str], prefix: bool, modules: bool) -> str:
+    """Return the body of csh's alias ``deactivate``.
+
+    An alias is one line without ``if``; ``test`` with ``&&`` and ``||`` does the same. A shell expands the
+    variables of a command only when it comes to it, so that one which is not set does no harm behind a ``test``.
+    """
+    lines = []
+    if prefix:
+        lines += [
+            "test x$PATH:q = x$_hpcenv_set_path:q && setenv PATH $_hpcenv_old_PATH:q"
+            ' || setenv PATH "`printenv _HPCENV_CUT | /bin/sh`"',
+            "unset _hpcenv_old_PATH _hpcenv_set_path",
+            "unsetenv _HPCENV_ENTRY",
+            "unsetenv _HPCENV_CUT",
+        ]
+    for name in touched:
+        lines += [
+            f"test $?_hpcenv_old_{name} = 1 && setenv {name} $_hpcenv_old_{name}:q || unsetenv {name}",
+            f"unset _hpcenv_old_{name}",
+        ]
+    lines += ["test $?_hpcenv_old_prompt = 1 && set prompt = $_hpcenv_old_prompt:q", "unset _hpcenv_old_prompt"]
+    if modules:
+        lines += [
+            "test $#_hpcenv_loaded -gt 0 && module unload $_hpcenv_loaded:q",
+            "test $#_hpcenv_used -gt 0 && module unuse $_hpcenv_used:q",
+            'test x"`printenv LOADEDMODULES`" = x && eval $_hpcenv_started:q',
+        ]
+    lines += ["unset _hpcenv_loaded _hpcenv_used _hpcenv_started _hpcenv_active", "unalias deactivate", "rehash"]
+    return "; ".join(lines)
