@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-STEERING = ("PIP_", "UV_", "JUPYTER", "JPY_", "XDG_", "CONDA_", "VIRTUAL_ENV", "WORKON_HOME", "PYTHONPATH")
+STEERING = (
+    *("PIP_", "UV_", "JUPYTER", "JPY_", "XDG_", "CONDA_", "VIRTUAL_ENV", "WORKON_HOME", "PYTHONPATH"),
+    *("MODULE", "LMOD_", "LOADEDMODULES", "_LMFILES_", "__LMOD", "_ModuleTable", "__MODULES", "BASH_ENV"),
+)
 KEPT = {
     "PIP_CERT",
     "PIP_PROXY",

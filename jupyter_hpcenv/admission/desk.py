@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ from typing import Any
 import msgspec
 from traitlets.config import Config
 
-from .. import claims, kernels
+from .. import activation, claims, kernels
 from ..catalog import Catalog
 from ..errors import (
     Busy,
     DiskFull,
+    HpcenvError,
     InvalidRequest,
     KernelRunning,
     NameTaken,
@@ -32,6 +32,7 @@ from ..errors import (
     WrongState,
 )
 from ..lifecycle import change, create, delete
+from ..lifecycle.surroundings import surroundings
 from ..managers import load_managers
 from ..managers.contract import Manager
 from ..models import (
@@ -53,9 +54,10 @@ from ..operations import Operations
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, place_for, root_of
-from ..site.quoting import csh, fish, sh
-from . import check, facts
-from .reconcile import empty_expired, reconcile
+from . import check, facts, using
+from .modules import Modules
+from .reconcile import clear_litter, empty_expired, reconcile
+from .using import Activation
 
 #: Seconds that the first of two equal requests may take from its claim to its operation.
 _TWIN = 3.0
@@ -69,6 +71,7 @@ class Admission:
         self.site = Site(config=self.config)
         self.catalog = Catalog(self.site)
         self.operations = Operations(self.site)
+        self.modules = Modules(self.site)
 
     @functools.cached_property
     def managers(self) -> dict[str, Manager]:
@@ -115,13 +118,18 @@ class Admission:
         check.check_free(self.catalog, request, location, prefix)
         check.check_room(prefix)
         check.kernel_is_free(request, location, self.site)
-        work = create.Work(requirements=requirements, choice=manager.check(request, requirements))
+        captured = self.modules.capture(request.modules, request.collection)
+        around = surroundings(captured, request.build_variables)
+        choice = manager.check(request, requirements, around)
+        work = create.Work(requirements=requirements, choice=choice, modules=captured.modules if captured else None)
         short = ".".join(work.choice.python.version.split(".")[:2])
         location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
+        target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
+        create.rehearse(request, work, target, self.site)
         ticket = Ticket(
             id=identifier,
             verb=verb,
-            target=Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix)),
+            target=target,
             root=str(root),
             request=msgspec.to_builtins(request),
             config=effective(self.config, self.site, manager),
@@ -175,10 +183,10 @@ class Admission:
                 f"{'are' if len(pids) > 1 else 'is'} running (process {', '.join(map(str, pids))}).",
                 hints=["Shut the kernels down first, or delete with force."],
             )
-        with self._claimed(row, "delete"):
+        with self._claimed(row, "delete") as guard:
             row = self.catalog.find(row.id)  # as it stands now that nobody else changes it
             delete.check_deletable(row)
-            item = delete.to_trash(self.catalog, row)
+            item = delete.to_trash(self.catalog, row, guard)
         if item is None:
             item = TrashItem(
                 id=row.id,
@@ -198,9 +206,9 @@ class Admission:
     def restore(self, reference: str) -> EnvironmentDetail:
         """Bring an environment back from the trash with its kernel."""
         item = delete.find_item(self.catalog, reference)
-        with self._claimed(item, "restore"):
+        with self._claimed(item, "restore") as guard:
             delete.check_restorable(self.catalog, item)
-            delete.restore(self.catalog, item)
+            delete.restore(self.catalog, item, guard)
         return self.catalog.find(item.id)
 
     def empty(self, reference: str | None = None) -> list[TrashItem]:
@@ -213,12 +221,17 @@ class Admission:
     def sweep(self) -> int:
         """Remove what is marked and what the trash has kept long enough; slow, so run it in a thread."""
         self.operations.forget_old()
+        with contextlib.suppress(HpcenvError, OSError):
+            clear_litter(self.catalog, self.operations)
         return empty_expired(self.catalog)
 
     # -- change ---------------------------------------------------------
 
     def patch(self, reference: str, patch: EnvironmentPatch, if_match: int | None = None) -> EnvironmentDetail:
-        """Change display name or variables; raises `PreconditionFailed` if the revision is another one."""
+        """Change display name, variables or modules; raises `PreconditionFailed` if the revision is another one.
+
+        With other variables or modules the kernel is proven first, which takes a second or more.
+        """
 
         def edit(record: Record) -> Record:
             if if_match is not None and record.revision != if_match:
@@ -226,9 +239,19 @@ class Admission:
                     f"{record.name} was changed in the meantime (revision {record.revision}, not {if_match}).",
                     hints=["Read it again, and repeat the change."],
                 )
-            return change.patched(record, patch)
+            changed = change.patched(record, patch)
+            if patch.modules is not msgspec.UNSET:
+                captured = self.modules.capture(patch.modules)
+                changed = change.with_modules(changed, captured.modules if captured else None)
+            if (changed.modules, changed.variables) != (record.modules, record.variables):
+                changed = change.proven(changed, self.site)
+            return changed
 
         return self._edit(reference, edit)
+
+    def refresh(self, reference: str) -> EnvironmentDetail:
+        """Capture the modules of an environment again, prove its kernel, and write anew what is rendered from it."""
+        return self._edit(reference, lambda record: change.proven(change.refreshed(record, self.site), self.site))
 
     def publish(self, reference: str, kernel: str, patch: KernelPatch) -> Kernel:
         """Publish the kernel of an environment, under a display name of one's own."""
@@ -247,25 +270,32 @@ class Admission:
             raise Refused(
                 f"{row.name} is not yours to change.", hints=["Ask its owner, or make an environment of your own."]
             )
-        if row.state not in ("ready", "python_gone"):
+        if row.state not in ("ready", "python_gone", "module_missing"):
             raise WrongState(f"{row.name} can not be changed. {row.message}", hints=["Delete it and create it again."])
-        with self._claimed(row, "change"):
-            change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site)
+        with self._claimed(row, "change") as guard:
+            change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site, guard)
         return self.catalog.find(row.id)
 
     @contextlib.contextmanager
-    def _claimed(self, what: Environment | TrashItem, verb: str) -> Iterator[None]:
+    def _claimed(self, what: Environment | TrashItem, verb: str) -> Iterator[Callable[[], None]]:
+        """Hold the claim for a change at once, and give what guards each of its steps."""
         root = self._root(what)
         if not root.is_dir():
-            yield  # the location itself is gone: there is nothing left that a claim could protect
+            yield lambda: None  # the location itself is gone: there is nothing left that a claim could protect
             return
+
+        def unclaimed() -> None:
+            """Raise `Busy` if somebody has the claim by now."""
+            claims.look(root, what.name)
+
         with contextlib.ExitStack() as stack:
+            guard = unclaimed
             try:
-                stack.enter_context(claims.held(root, what.name, verb, username()))
+                guard = stack.enter_context(claims.held(root, what.name, verb, username()))
             except DiskFull:
                 if verb != "delete" or claims.taken(root, what.name):
                     raise  # what makes room works without a claim, if nobody else has one
-            yield
+            yield guard
 
     def _root(self, what: Environment | TrashItem) -> Path:
         if what.location in ("", ELSEWHERE):
@@ -311,25 +341,22 @@ class Admission:
             )
         return found
 
-    def activation(self, reference: str, dialect: str = "") -> dict[str, str]:
-        """Return the command that activates an environment in a shell of that dialect."""
+    def activation(self, reference: str, dialect: str = "", *, several: bool = False) -> Activation:
+        """Return how a shell, a module system or a batch job of that dialect uses an environment."""
         row = self.catalog.find(reference)
-        chosen = dialect or _dialect_of(os.environ.get("SHELL", "sh"))
-        bin_folder = Path(row.prefix) / "bin"
-        if chosen == "sh":
-            command = f". {sh(str(bin_folder / 'activate'))}"
-        elif chosen == "csh":
-            command = f"source {csh(str(bin_folder / 'activate.csh'))}"
-        elif chosen == "fish":
-            command = f"source {fish(str(bin_folder / 'activate.fish'))}"
-        else:
-            raise InvalidRequest(f"There is no dialect {dialect!r}.", hints=["Use sh, csh or fish."])
-        return {"dialect": chosen, "command": command}
+        record = None if row.origin == "foreign" else self.catalog.record(row.id)
+        return using.activation(row, record, self.site, dialect, several=several)
 
+    def install_activation(self, reference: str, dialect: str) -> Activation:
+        """Install the activation file of that dialect where its users look for it, and keep it in step from now on."""
+        chosen = using.installable(dialect)
 
-def _dialect_of(shell: str) -> str:
-    name = Path(shell).name
-    return {"csh": "csh", "tcsh": "csh", "fish": "fish"}.get(name, "sh")
+        def edit(record: Record) -> Record:
+            activation.install(chosen, record, self.site)
+            return change.with_activation(record, chosen)
+
+        self._edit(reference, edit)
+        return self.activation(reference, dialect)
 
 
 def effective(config: Config, site: Site, manager: Manager) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from .. import modules
 from .._version import __version__
 from ..managers.contract import Manager
 from ..managers.pythons import find_pythons
@@ -26,7 +27,7 @@ def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
         "managers": [msgspec.to_builtins(manager.probe()) for manager in managers.values()],
         "pythons": msgspec.to_builtins(find_pythons(site)),
         "locations": msgspec.to_builtins(all_locations(site)),
-        "module_system": "none",
+        "module_system": modules.system(site).name,
         "presets": [],
         "policy": {
             "allow_editable": site.allow_editable,

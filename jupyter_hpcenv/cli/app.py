@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
-from . import create, environments, operations, site
+from . import activation, change, create, environments, modules, operations, site
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -25,6 +25,6 @@ def app() -> None:
     """Make, list and delete environments whose kernels Jupyter shows."""
 
 
-for module in (create, environments, operations, site):
+for module in (create, environments, change, activation, operations, modules, site):
     for command in module.COMMANDS:
         app.add_command(command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,6 @@ from .session import Session, with_session
 
 if TYPE_CHECKING:
     from ..models import CreateRequest, EnvironmentDetail
-
-#: Characters of a requirements file; a longer one is another kind of file.
-_LIMIT = 1_000_000
 
 
 @click.command()
@@ -29,7 +25,22 @@ _LIMIT = 1_000_000
 @click.option("--python", default="", metavar="PYTHON", help="A version such as 3.12, or a path; see “pythons”.")
 @click.option("--location", default="", metavar="LOCATION", help="Where it goes; see “locations”.")
 @click.option("--prefix", default="", metavar="PATH", help="The whole path of the prefix, instead of a location.")
-@click.option("--system-site-packages", is_flag=True, help="Let it see the packages of its Python.")
+@click.option(
+    "--system-site-packages/--no-system-site-packages",
+    default=None,
+    help="Let it see the packages of its Python; default: only where a module brings packages.",
+)
+@click.option("--module", "modules", metavar="MODULE", multiple=True, help="Module to load, in order; repeatable.")
+@click.option("--modules-file", metavar="FILE", default="", help="The same from a file, one module a line.")
+@click.option("--modules-from-loaded", is_flag=True, help="The modules that are loaded in this shell.")
+@click.option("--collection", metavar="NAME", default="", help="The modules of a saved collection.")
+@click.option(
+    "--build-var",
+    "build_variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Variable for builds from source only, such as MPICC or HDF5_DIR; repeatable.",
+)
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Variable of its kernel; repeatable.")
 @click.option("--display-name", default="", metavar="TEXT", help="What Jupyter shows; default: the name.")
 @click.option("--no-kernel", is_flag=True, help="Make no kernel.")
@@ -46,7 +57,12 @@ def create(
     python: str,
     location: str,
     prefix: str,
-    system_site_packages: bool,
+    system_site_packages: bool | None,
+    modules: tuple[str, ...],
+    modules_file: str,
+    modules_from_loaded: bool,
+    collection: str,
+    build_variables: tuple[str, ...],
     variables: tuple[str, ...],
     display_name: str,
     no_kernel: bool,
@@ -59,7 +75,10 @@ def create(
     The build goes on when the terminal is lost; Ctrl-C cancels it and removes what was built.
     """
     from ..models import CreateRequest
+    from .inputs import modules_of, variable
 
+    if sum(map(bool, (modules, modules_file, modules_from_loaded, collection))) > 1:
+        raise click.UsageError("--module, --modules-file, --modules-from-loaded and --collection exclude each other.")
     request = CreateRequest(
         name=name,
         packages=list(packages),
@@ -70,7 +89,10 @@ def create(
         location=location,
         prefix=os.path.abspath(os.path.expanduser(prefix)) if prefix else "",  # noqa: PTH100, PTH111
         system_site_packages=system_site_packages,
-        variables=dict(_variable(text) for text in variables),
+        modules=_loaded(session) if modules_from_loaded else modules_of(modules, modules_file),
+        collection=collection,
+        build_variables=dict(variable(text) for text in build_variables),
+        variables=dict(variable(text) for text in variables),
         display_name=display_name,
         kernel=not no_kernel,
     )
@@ -85,6 +107,16 @@ def create(
     return _build(session, request)
 
 
+def _loaded(session: Session) -> list[str]:
+    """Return the modules of this shell; raises `InvalidRequest` if there are none."""
+    from ..errors import InvalidRequest
+
+    names = session.admission.modules.loaded()
+    if not names:
+        raise InvalidRequest("No module is loaded in this shell.", hints=["Load them first, or name them (--module)."])
+    return names
+
+
 def _build(session: Session, request: CreateRequest) -> int:
     from . import failure
     from .follow import Stop, follow
@@ -96,6 +128,7 @@ def _build(session: Session, request: CreateRequest) -> int:
         operation = follow(admission.operations, operation, view, stop)
     if operation.state == "interrupted":
         admission.reconcile()
+        operation = admission.operations.get(operation.id)  # committed work counts; what was cancelled says so
     if operation.state != "succeeded":
         raise failure.of(operation)
     _answer(session, admission.catalog.find(operation.environment.id))
@@ -130,38 +163,15 @@ def _existing(session: Session, request: CreateRequest) -> EnvironmentDetail | N
     return None
 
 
-def _variable(text: str) -> tuple[str, str]:
-    from ..errors import InvalidVariable
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InvalidVariable(f"“{text}” sets no variable.", hints=["Write NAME=VALUE."])
-    return name, value
-
-
 def _requirements(file: str) -> str:
     """Return the text of a requirements file; its relative ``-e`` paths are made absolute, as pip reads them."""
-    from ..errors import InvalidRequest
+    from .inputs import text_of
 
-    try:
-        if file == "-":
-            data, folder = sys.stdin.buffer.read(_LIMIT + 1), Path.cwd()
-        else:
-            with Path(file).open("rb") as stream:
-                data, folder = stream.read(_LIMIT + 1), Path(file).absolute().parent
-        if len(data) > _LIMIT:
-            raise InvalidRequest(f"{file} is too long for a requirements file.", hints=["Give the right file."])
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidRequest(
-            f"{file} can not be read: {(error.strerror or str(error)).lower()}.", hints=["Correct the path."]
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{file} is not UTF-8 text.", hints=["Save it as UTF-8."]) from error
+    folder = Path.cwd() if file == "-" else Path(file).absolute().parent
     return re.sub(
         r"(?m)^(\s*(?:-e|--editable)(?:\s+|=))(\.{1,2}(?:/[^\s#]*)?)(?=\s|$)",
         lambda match: match[1] + os.path.normpath(folder / match[2]),
-        text,
+        text_of(file, "a requirements file"),
     )
 
 

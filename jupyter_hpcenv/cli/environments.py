@@ -29,7 +29,10 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                 ("Filled by", environment.installer),
                 ("Tools", tools),
                 ("Packages", ", ".join(environment.packages)),
-                *(("Variable", f"{name}={value}") for name, value in environment.variables.items()),
+                ("Modules", ", ".join(environment.modules.load if environment.modules else [])),
+                *(("Module", drift.message) for drift in environment.drift),
+                *((f"For {each.dialect}", each.name or each.path) for each in environment.activation),
+                *(("Variable", f"{name}={_shown(name, value)}") for name, value in environment.variables.items()),
                 *(
                     ("Kernel", f"{kernel.name} “{kernel.display_name}”" + ("" if kernel.path else ", not published"))
                     for kernel in environment.kernels
@@ -41,6 +44,13 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
             ]
         ),
     ]
+
+
+def _shown(name: str, value: str) -> str:
+    """Return a variable's value as a screen may show it: not that of a secret, which ``--json`` tells."""
+    from ..names import looks_secret
+
+    return "(hidden)" if looks_secret(name) else value
 
 
 @click.command("list")
@@ -90,7 +100,7 @@ def show(session: Session, reference: str) -> None:
     environment = session.admission.catalog.find(reference)
     activation = ""
     if environment.state == "ready" and environment.manager == "venv" and not session.output.as_json:
-        activation = session.admission.activation(environment.id)["command"]
+        activation = session.admission.activation(environment.id).command
     session.output.result(environment, described(environment, activation))
 
 

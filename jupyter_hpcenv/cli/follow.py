@@ -83,6 +83,8 @@ def follow(operations: Operations, operation: Operation, view: View, stop: Stop)
                 if line.text != (operation.error or {}).get("message"):
                     view.line(line)
             return operation
+        if stop.heard:
+            operations.insist(operation.id)
         if stop.asked and not stop.heard:
             _cancel(operations, operation.id)
             stop.heard = True  # not before: a second Ctrl-C must not save the operation from the first

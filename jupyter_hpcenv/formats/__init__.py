@@ -1,1 +1,1 @@
-"""Read and write the files that describe environments: requirements today."""
+"""Read and write the files that describe environments: requirements and lists of modules."""

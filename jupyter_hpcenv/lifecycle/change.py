@@ -1,19 +1,25 @@
 """Change what an environment is called and gives its kernels; publish and unpublish kernels.
 
-The record is written first; the launch script and the kernelspecs follow it.
+The record is written first; the launch script and the kernelspecs follow it. What could keep a kernel from
+starting is proven before that, through a launch script beside the one in use.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from .. import kernels
 from ..catalog import Records
 from ..catalog.records import revised
 from ..errors import NotFound, WrongState
-from ..models import EnvironmentPatch, Kernel, KernelPatch, Record, utc_now
+from ..models import EnvironmentPatch, Kernel, KernelPatch, ModuleSet, Record, utc_now
 from ..names import check_display_name, check_variables, kernel_name
+from ..process import environment
 from ..site import Site
 from .faces import bring_in_step
+from .surroundings import captured_again
 
 
 def patched(record: Record, patch: EnvironmentPatch) -> Record:
@@ -35,10 +41,45 @@ def patched(record: Record, patch: EnvironmentPatch) -> Record:
     return revised(record, display_name=title, variables=variables, kernels=renamed, changed=utc_now())
 
 
-def commit(record: Record, records: Records, site: Site) -> None:
-    """Write a changed record and bring its faces in step."""
-    records.write(record)
-    bring_in_step(record, records, site)
+def with_modules(record: Record, modules: ModuleSet | None) -> Record:
+    """Return *record* with other modules, or none."""
+    return msgspec.structs.replace(record, modules=modules)
+
+
+def with_activation(record: Record, dialect: str) -> Record:
+    """Return *record* with an activation file of that dialect among its faces."""
+    return revised(record, activation=sorted({*record.activation, dialect}), changed=utc_now())
+
+
+def refreshed(record: Record, site: Site) -> Record:
+    """Return *record* as the site is now: its modules captured again; raises what capturing raises."""
+    modules = captured_again(record.modules, site).modules if record.modules else None
+    return revised(record, modules=modules, changed=utc_now())
+
+
+def proven(record: Record, site: Site) -> Record:
+    """Return *record* with the proof that its kernel starts as it says; nothing that is in use is replaced.
+
+    Raises `PreflightFailed`.
+    """
+    launch = kernels.write_launch(record, site, name="launch.next")
+    try:
+        env = environment(site.passthrough)
+        preflight = kernels.prove(record, launch, env, lambda: None, float(site.preflight_timeout))
+    finally:
+        launch.unlink(missing_ok=True)
+    return msgspec.structs.replace(record, preflight=preflight)
+
+
+def commit(record: Record, records: Records, site: Site, guard: Callable[[], None]) -> None:
+    """Write a changed record and bring its faces in step; what can not be rendered is refused before.
+
+    *guard* raises `Busy` when somebody else has taken the claim over; it is asked right before each step.
+    """
+    kernels.rehearse_launch(record, site)
+    guard()
+    records.write(record, guard)
+    bring_in_step(record, records, site, guard)
 
 
 def with_kernel(record: Record, name: str, patch: KernelPatch) -> Record:

@@ -17,13 +17,15 @@ from ..catalog import Records, trash
 from ..errors import HpcenvError, Interrupted
 from ..files import explain
 from ..managers.contract import Choice, Manager
-from ..models import CreateRequest, Kernel, Record, Reporter, Step, Target, utc_now
-from ..names import kernel_name
+from ..models import CreateRequest, Kernel, ModuleSet, Record, Reporter, Step, Target, utc_now
+from ..modules import Captured
+from ..names import kernel_name, secret_warnings
 from ..process import environment, stop_marked
 from ..site import Site
 from ..site.config import username
 from .faces import publish_faces
 from .ground import break_ground, clear_ground
+from .surroundings import captured_again, surroundings
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -31,12 +33,44 @@ class Work(msgspec.Struct, kw_only=True):
 
     requirements: list[str]
     choice: Choice
+    modules: ModuleSet | None = None
+    """Captured when it was submitted; loaded again where it is built."""
 
 
 def steps(manager: Manager, request: CreateRequest) -> list[Step]:
     """Return the steps that a create will report."""
     proof = "Prove the kernel" if request.kernel else "Prove the environment"
-    return [*manager.steps(request), Step(name="prove", title=proof), Step(name="publish", title="Publish")]
+    load = [Step(name="modules", title="Load modules")] if request.modules or request.collection else []
+    return [*load, *manager.steps(request), Step(name="prove", title=proof), Step(name="publish", title="Publish")]
+
+
+def rehearse(request: CreateRequest, work: Work, target: Target, site: Site) -> None:
+    """Render the launch script that *request* will get, so that a broken template of the site is known before a build.
+
+    Called by admission; raises what rendering raises.
+    """
+    python = work.choice.python
+    record = Record(
+        id=target.id,
+        name=target.name,
+        location=target.location,
+        prefix=target.prefix,
+        manager=request.manager,
+        creator=work.choice.creator,
+        installer=work.choice.installer,
+        python=python.version,
+        python_path=python.path,
+        modules=work.modules,
+        variables=request.variables,
+        display_name=request.display_name or request.name,
+        kernelspec={"argv": []} if request.kernel else {},
+        platform=site.platform(),
+        owner=username(),
+        created="",
+        changed="",
+        operation="",
+    )
+    kernels.rehearse_launch(record, site)
 
 
 def create(
@@ -89,10 +123,14 @@ def _build(
     prefix = Path(target.prefix)
     if request.kernel:
         kernels.warm()
+    for warning in secret_warnings(request.variables):
+        report.line("warning", warning)
     break_ground(prefix, operation)
     with contextlib.suppress(HpcenvError):
         trash.make_folder(prefix)  # now, so that deleting needs no room on a full disk
-    built = manager.create(work.choice, work.requirements, prefix, report)
+    captured = _captured(work, site, report)
+    around = surroundings(captured, request.build_variables)
+    built = manager.create(work.choice, work.requirements, prefix, report, around)
     title = request.display_name or f"{request.name} (Python {'.'.join(built.python.split('.')[:2])})"
     now = utc_now()
     record = Record(
@@ -106,8 +144,10 @@ def _build(
         tools=built.tools,
         python=built.python,
         python_path=built.python_path,
-        system_site_packages=request.system_site_packages,
+        system_site_packages=work.choice.system_site_packages,
         packages=work.requirements,
+        modules=captured.modules if captured else None,
+        build_variables=request.build_variables,
         variables=request.variables,
         display_name=title,
         kernels=[Kernel(name=kernel_name(target.location, target.name), display_name=title)] if request.kernel else [],
@@ -125,3 +165,17 @@ def _build(
     what = "The kernel started and answered" if request.kernel else "Its Python started"
     report.line("output", f"{what} in {record.preflight.seconds:.1f} s; sys.prefix is {prefix}.")
     return record
+
+
+def _captured(work: Work, site: Site, report: Reporter) -> Captured | None:
+    """Load the modules where the environment is built, and keep in the log what they say."""
+    if work.modules is None:
+        return None
+    report.step("modules")
+    report.line("output", f"Loading {', '.join(work.modules.load)}.")
+    captured = captured_again(work.modules, site)
+    for message in captured.modules.messages:
+        report.line("warning", message)
+    brought = sum(map(len, captured.modules.loaded.values()))
+    report.detail(f"{brought} module{'' if brought == 1 else 's'}")
+    return captured

@@ -10,12 +10,13 @@ import contextlib
 import errno
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from .. import kernels
+from .. import activation, kernels
 from ..catalog import Catalog, trash
-from ..errors import LocationUnavailable, NameTaken, NotFound, Refused, WrongState
-from ..files import explain, remove_tree, sync_folder
+from ..errors import Busy, HpcenvError, LocationUnavailable, NameTaken, NotFound, Refused, WrongState
+from ..files import explain, remove_tree, rename_new, sync_folder
 from ..models import Environment, TrashItem
 from .faces import publish_faces
 
@@ -34,17 +35,22 @@ def check_deletable(row: Environment) -> None:
         )
 
 
-def to_trash(catalog: Catalog, row: Environment) -> TrashItem | None:
-    """Move the prefix of *row* to the trash and return the item; None if there was no prefix any more."""
+def to_trash(catalog: Catalog, row: Environment, guard: Callable[[], None]) -> TrashItem | None:
+    """Move the prefix of *row* to the trash and return the item; None if there was no prefix any more.
+
+    *guard* raises `Busy` when somebody else has taken the claim over; it is asked right before each step.
+    """
     prefix = Path(row.prefix)
     if row.state != "missing" and prefix.is_symlink():
         raise Refused(f"{prefix} is a link, so it is not moved.", hints=["Remove the link yourself."])
     folder = trash.make_folder(prefix) if row.state != "missing" else None
     if folder is None:
+        guard()
         _unpublish(catalog, row)
         catalog.records.forget(row.id)
         return None
     target = folder / trash.item_name(row.id, prefix)
+    guard()
     try:
         os.rename(prefix, target)  # noqa: PTH104
     except OSError as error:
@@ -52,16 +58,22 @@ def to_trash(catalog: Catalog, row: Environment) -> TrashItem | None:
             raise _not_moved(error, prefix) from error
     with contextlib.suppress(OSError):
         sync_folder(folder)
-    _unpublish(catalog, row)
+    with contextlib.suppress(Busy):  # who took over may have restored it by now, and its kernel is wanted
+        guard()
+        _unpublish(catalog, row)
     return find_item(catalog, row.id)
 
 
 def _unpublish(catalog: Catalog, row: Environment) -> None:
-    """Take the kernelspecs of *row* away; one of that name that belongs to another environment stays."""
+    """Take the kernelspecs and activation files of *row* away; what belongs to another environment stays."""
     published = kernels.published(catalog.site)
     for kernel in row.kernels:
         if published.get(kernel.name, {}).get("environment") == row.id:
             kernels.unpublish(kernel.name, catalog.site)
+    copy = catalog.records.copies_by_id().get(row.id)
+    if copy is not None and copy.activation:
+        with contextlib.suppress(HpcenvError):  # what stays finds no environment and says so
+            activation.uninstall(copy, catalog.site)
 
 
 def _not_moved(error: OSError, prefix: Path) -> LocationUnavailable:
@@ -90,23 +102,28 @@ def check_restorable(catalog: Catalog, item: TrashItem) -> None:
             )
 
 
-def restore(catalog: Catalog, item: TrashItem) -> None:
-    """Put an item back where it was and publish its kernels; never replaces what is there now."""
+def restore(catalog: Catalog, item: TrashItem, guard: Callable[[], None]) -> None:
+    """Put an item back where it was and publish its kernels; never replaces what is there now.
+
+    *guard* raises `Busy` when somebody else has taken the claim over; it is asked right before each step.
+    """
     prefix = Path(item.prefix)
-    if os.path.lexists(prefix):
+    guard()
+    try:
+        rename_new(Path(item.path), prefix)
+        sync_folder(prefix.parent)
+    except FileExistsError:
         raise NameTaken(
             f"{prefix} exists again, so {item.name} can not go back there.",
             hints=["Delete or rename what is there now, then restore."],
-        )
-    try:
-        os.rename(item.path, prefix)  # noqa: PTH104
-        sync_folder(prefix.parent)
+        ) from None
     except FileNotFoundError:
         raise WrongState(f"{item.name} is not in the trash any more.", hints=["List the trash again."]) from None
     except OSError as error:
         raise explain(error, prefix) from error
     with contextlib.suppress(NotFound):
         record = catalog.record(item.id)
+        guard()
         publish_faces(record, catalog.site)
         catalog.records.write_copy(record)
 

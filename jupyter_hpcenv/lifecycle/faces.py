@@ -1,4 +1,4 @@
-"""Bring the faces of an environment (launch script, kernelspecs) in step with its record.
+"""Bring the faces of an environment (launch script, kernelspecs, activation files) in step with its record.
 
 Called after a commit, and by whoever finds a record whose faces lag behind a crash.
 """
@@ -6,11 +6,13 @@ Called after a commit, and by whoever finds a record whose faces lag behind a cr
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .. import claims, kernels
+from .. import activation, claims, kernels
 from ..catalog import Catalog, Records
-from ..errors import HpcenvError
+from ..errors import HpcenvError, InvalidRequest, NameTaken
+from ..files import explain, write_atomic
 from ..models import Environment, Record
 from ..names import kernel_name
 from ..site import Site
@@ -26,12 +28,53 @@ def publish_faces(record: Record, site: Site) -> None:
     wanted = {kernel.name for kernel in record.kernels}
     if own not in wanted and kernels.published(site).get(own, {}).get("environment") == record.id:
         kernels.unpublish(own, site)
+    write_scripts(record, site)
+    for dialect in record.activation:
+        with contextlib.suppress(InvalidRequest, NameTaken):  # said when it was installed; kernels do not need it
+            activation.install(dialect, record, site)
 
 
-def bring_in_step(record: Record, records: Records, site: Site) -> None:
-    """Write all faces of a record that was changed, and its copy last: that says that they are done."""
-    kernels.write_launch(record, site)
+#: The scripts that lie in the prefix itself, so that whoever can use an environment can source them.
+SCRIPTS = {"bash": "activate.sh", "csh": "activate.csh", "fish": "activate.fish"}
+
+
+def script_of(record: Record, dialect: str) -> Path:
+    """Return the script by which a shell of that dialect uses an environment; ``bin/activate`` where that will do."""
+    own = Path(record.prefix) / ".hpcenv" / SCRIPTS[dialect]
+    ending = "" if dialect == "bash" else f".{dialect}"
+    return own if needs_scripts(record) else Path(record.prefix) / "bin" / f"activate{ending}"
+
+
+def needs_scripts(record: Record) -> bool:
+    """Tell whether there is more to do in a shell than a venv's own scripts know."""
+    return bool(record.modules or record.variables)
+
+
+def write_scripts(record: Record, site: Site) -> None:
+    """Write the scripts that lie in the prefix, or take them away where they are not needed any more."""
+    for dialect, name in SCRIPTS.items():
+        path = Path(record.prefix) / ".hpcenv" / name
+        try:
+            if needs_scripts(record):
+                write_atomic(path, activation.render_activation(dialect, record, site).encode(), 0o644)
+            else:
+                path.unlink(missing_ok=True)
+        except InvalidRequest:  # a value that the dialect can not carry: no script rather than a wrong one
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise explain(error, path) from error
+
+
+def bring_in_step(record: Record, records: Records, site: Site, guard: Callable[[], None]) -> None:
+    """Write all faces of a record that was changed, and its copy last: that says that they are done.
+
+    *guard* raises `Busy` when somebody else has taken the claim over; what they made is not written over.
+    """
+    guard()
+    kernels.write_launch(record, site, guard)
+    guard()
     publish_faces(record, site)
+    guard()
     records.write_copy(record)
 
 
@@ -44,20 +87,21 @@ def roll_forward(catalog: Catalog) -> list[str]:
     """
     site, done = catalog.site, []
     published = kernels.published(site)
-    rows = [row for row in catalog.environments() if row.origin == "own"]
+    found, copies = catalog.compared()
+    rows = [row for row in found if row.origin == "own"]
     wanted = {kernel.name for row in rows for kernel in row.kernels}
-    revisions = {copy.id: copy.revision for copy in catalog.records.copies()}
     for row in rows:
-        if row.state == "ready" and _lags(catalog, row, revisions, published):
+        if row.state in ("ready", "module_missing") and _lags(catalog, row, copies, published):
             with contextlib.suppress(HpcenvError, OSError):
-                with claims.held(_root(row, site), row.name, "repair", username()):
+                with claims.held(_root(row, site), row.name, "repair", username()) as guard:
                     record = catalog.record(row.id)
-                    bring_in_step(record, catalog.records, site)
+                    bring_in_step(record, catalog.records, site, guard)
                 done.append(f"Brought the kernel and the files of {row.name} in step with its record.")
-    trashed = {item.id for item in catalog.trash()}
-    for name, facts in published.items():
-        environment = facts.get("environment", "")
-        if name not in wanted and environment in trashed and not Path(str(facts.get("prefix", "/"))).exists():
+    strays = [name for name in published if name not in wanted]
+    trashed = {item.id for item in catalog.trash()} if strays else set()
+    for name in strays:
+        facts = published[name]
+        if facts.get("environment", "") in trashed and not Path(str(facts.get("prefix", "/"))).exists():
             with contextlib.suppress(HpcenvError):
                 kernels.unpublish(name, site)
                 done.append(f"Removed the kernel {name} of a deleted environment.")
@@ -65,13 +109,12 @@ def roll_forward(catalog: Catalog) -> list[str]:
 
 
 def _lags(
-    catalog: Catalog, row: Environment, revisions: dict[str, int], published: dict[str, dict[str, object]]
+    catalog: Catalog, row: Environment, copies: Mapping[str, Record], published: dict[str, dict[str, object]]
 ) -> bool:
     if any(published.get(kernel.name, {}).get("environment") != row.id for kernel in row.kernels):
         return True
-    with contextlib.suppress(HpcenvError, OSError):
-        return catalog.records.read(row.prefix)[0].revision != revisions.get(row.id)
-    return False
+    record, copy = catalog.records.seen(row.prefix), copies.get(row.id)
+    return record is not None and (copy is None or record.revision != copy.revision)
 
 
 def _root(row: Environment, site: Site) -> Path:

@@ -24,6 +24,21 @@ class ManagerFacts(msgspec.Struct, kw_only=True):
     """Why the default installer is not the manager's first choice; empty where it is."""
 
 
+class Surroundings(msgspec.Struct, kw_only=True):
+    """What modules put around an environment and the builds for it; empty where there are none."""
+
+    modules: list[str] = []
+    """Full names, in order of loading."""
+    environ: dict[str, str] = {}
+    """The whole environment of a program that runs with them."""
+    python: str = ""
+    """The Python that they put on PATH."""
+    brings_packages: bool = False
+    """Whether they put packages where Python looks for them."""
+    build_variables: dict[str, str] = {}
+    """What builds from source are told besides, such as MPICC."""
+
+
 class Choice(msgspec.Struct, kw_only=True):
     """What was decided about a request; stored in the ticket, and never decided again."""
 
@@ -74,7 +89,7 @@ class Manager(Configurable, metaclass=ManagerMeta):
         """Return what is installed and what would be taken; called by ``GET site``."""
 
     @abstractmethod
-    def check(self, request: CreateRequest, requirements: list[str]) -> Choice:
+    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
         """Decide about a request and refuse what can be known to fail; called at submit, within seconds."""
 
     @abstractmethod
@@ -82,7 +97,9 @@ class Manager(Configurable, metaclass=ManagerMeta):
         """Return the steps that `create` will report, in order."""
 
     @abstractmethod
-    def create(self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter) -> Built:
+    def create(
+        self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter, around: Surroundings
+    ) -> Built:
         """Build *prefix* as decided; whole, or an error is raised and the caller removes what is there."""
 
     @abstractmethod

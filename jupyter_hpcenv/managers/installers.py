@@ -7,7 +7,12 @@ environment; everything else that a user or a site set for it counts.
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import hashlib
+import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +23,9 @@ from ..errors import BuildFailed
 from ..files import write_atomic
 from ..models import Reporter
 from ..process import Completed, run
+from ..site.config import os_release
 from . import pipconf
-from .contract import Choice
+from .contract import Choice, Surroundings
 from .failures import failure
 from .output import Watch, clean
 from .prefixes import find_uv
@@ -34,8 +40,10 @@ _UV_DROPPED = frozenset(
 )
 
 
-def build_environment(inherited: Mapping[str, str], choice: Choice, prefix: Path) -> dict[str, str]:
-    """Return the variables for the programs that build *prefix*."""
+def build_environment(
+    inherited: Mapping[str, str], choice: Choice, prefix: Path, around: Surroundings | None = None
+) -> dict[str, str]:
+    """Return the variables for the programs that build *prefix*; *inherited* has those of the modules already."""
     dropped = pipconf.DROPPED | _UV_DROPPED | {"PYTHONDONTWRITEBYTECODE"}
     env = {name: value for name, value in inherited.items() if name not in dropped}
     # a variable beats pip's files; pip refuses --user inside of an environment
@@ -48,6 +56,10 @@ def build_environment(inherited: Mapping[str, str], choice: Choice, prefix: Path
     if isinstance(url, str) and url:
         env.update(PIP_INDEX_URL=url, UV_DEFAULT_INDEX=url)
         env.pop("UV_INDEX_URL", None)
+    if around is not None:
+        env.update(around.build_variables)
+        if around.modules or around.build_variables:
+            env["PIP_CACHE_DIR"] = str(_cache_of(around, env))
     if choice.installer == "uv":
         env["UV_PYTHON_DOWNLOADS"] = "never"
         if not _cache_is_near(env, prefix):
@@ -55,16 +67,42 @@ def build_environment(inherited: Mapping[str, str], choice: Choice, prefix: Path
     return env
 
 
+def _cache_of(around: Surroundings, env: Mapping[str, str]) -> Path:
+    """Return a cache for pip that these modules have for themselves.
+
+    pip keys what it built by Python and architecture alone, and would give what another compiler or MPI built.
+    """
+    told = pipconf.setting("cache-dir", env)
+    cache = Path(told) if told else Path(env.get("XDG_CACHE_HOME") or Path(env["HOME"]) / ".cache") / "pip"
+    what = json.dumps([os_release(), os.uname().machine, around.modules, sorted(around.build_variables.items())])
+    return cache / "hpcenv" / hashlib.sha256(what.encode()).hexdigest()[:16]
+
+
 def _cache_is_near(env: Mapping[str, str], prefix: Path) -> bool:
     """Tell whether uv's cache lies on the filesystem of *prefix*, so that it can link files instead of copying."""
-    home = Path(env.get("HOME") or Path.home())
-    cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "uv")
     try:
-        while not cache.exists():
-            cache = cache.parent
-        return cache.stat().st_dev == prefix.parent.stat().st_dev
+        return _existing_cache(env).stat().st_dev == prefix.parent.stat().st_dev
     except OSError:
         return False
+
+
+def _existing_cache(env: Mapping[str, str]) -> Path:
+    """Return the folder of uv's cache, or the nearest one above it that is there."""
+    home = Path(env.get("HOME") or Path.home())
+    cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "uv")
+    while not cache.exists():
+        cache = cache.parent
+    return cache
+
+
+def cache_takes_locks(env: Mapping[str, str]) -> bool:
+    """Tell whether files can be locked where uv's cache lies: some network filesystems refuse it, and uv ends then."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing_cache(env)) as probe:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.ENOLCK, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
+    return True
 
 
 def write_requirements(folder: Path, requirements: Sequence[str], kernel: bool) -> Path:

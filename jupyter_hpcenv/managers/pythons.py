@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -134,10 +134,11 @@ def _pyenv(root: Path) -> list[Path]:
 # -- choosing ---------------------------------------------------------------
 
 
-def choose_python(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
+def choose_python(wanted: str, found: Sequence[PythonFact], environ: Mapping[str, str] | None = None) -> PythonFact:
     """Return the interpreter that *wanted* means: a path, a version such as ``3.12``, or empty for the first.
 
-    Raises `PythonNotFound` with the versions that exist, `InvalidRequest` for what is neither.
+    *environ* is what modules put around it; without that, a module's Python may not even start. Raises
+    `PythonNotFound` with the versions that exist, `InvalidRequest` for what is neither.
     """
     wanted = wanted.strip()
     if not wanted:
@@ -148,7 +149,7 @@ def choose_python(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
             )
         return found[0]
     if "/" in wanted or wanted.startswith("~"):
-        return _by_path(wanted, found)
+        return _by_path(wanted, found, environ)
     match = re.fullmatch(r"(?:python ?)?(\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)", wanted, re.IGNORECASE)
     if not match:
         raise InvalidRequest(f"“{wanted}” is no Python.", hints=["Give a version such as 3.12, or a path."])
@@ -174,7 +175,7 @@ def _these(found: Sequence[PythonFact]) -> str:
     return f"These were found: {versions}."
 
 
-def _by_path(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
+def _by_path(wanted: str, found: Sequence[PythonFact], environ: Mapping[str, str] | None) -> PythonFact:
     path = Path(os.path.expanduser(wanted))  # noqa: PTH111  Path.expanduser raises for users that do not exist
     for fact in found:
         if str(path) in (fact.path, fact.real):
@@ -192,7 +193,7 @@ def _by_path(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
                 f"{real} can be replaced by everybody on this machine, so it is not used.",
                 hints=["Choose another Python.", _these(found)],
             )
-        interpreter = describe(path) or _asked(path)
+        interpreter = describe(path) or _asked(path, environ)
     except (OSError, RecursionError) as error:
         raise PythonNotFound(
             f"{wanted} can not be used: {getattr(error, 'strerror', None) or 'its base is gone'}.",
@@ -209,13 +210,13 @@ def _by_path(wanted: str, found: Sequence[PythonFact]) -> PythonFact:
     return _fact(interpreter, "path")
 
 
-def _asked(path: Path) -> Interpreter:
+def _asked(path: Path, environ: Mapping[str, str] | None) -> Interpreter:
     """Return what an interpreter says of itself, where no file describes it; it is started once.
 
     What it names as its program is taken: a wrapper or a shim may start another one tomorrow.
     """
     code = "import sys; print(sys.implementation.name); print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
-    done = run([str(path), "-I", "-S", "-c", code], env=environment(), timeout=_ASK_TIMEOUT)
+    done = run([str(path), "-I", "-S", "-c", code], env=environ or environment(), timeout=_ASK_TIMEOUT)
     said = done.tail[-3:]
     if not done.ok or len(said) < 3 or not re.fullmatch(r"3\.\d+\.\d+", said[1]) or not is_executable(Path(said[2])):
         raise PythonNotFound(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +14,11 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import CreateRequest, PythonFact, Reporter, Step
+from ..models import CreateRequest, Reporter, Step
 from ..process import environment
 from ..site import Site
 from . import index, installers, packages, pipconf
-from .contract import Built, Choice, Manager, ManagerFacts, Package
+from .contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
 
@@ -42,7 +42,8 @@ class VenvManager(Manager):
         ("", *INSTALLERS),
         default_value="",
         help="""What installs packages: uv or pip. Empty: uv, except where pip is configured, where there is a
-        wheelhouse, or where an environment sees the packages of its Python; there pip is right.""",
+        wheelhouse, where uv's cache can not be locked, or where an environment sees the packages of its Python; there
+        pip is right.""",
     ).tag(config=True)
 
     index_url = Unicode(help="The package index to use; empty: the installer's own.").tag(config=True)
@@ -56,9 +57,11 @@ class VenvManager(Manager):
     )
 
     no_build_isolation = Bool(
-        False,
+        None,
+        allow_none=True,
         help="""Build packages from source against what the environment sees, for example a module's MPI or numpy,
-        instead of in a folder of their own. Build requirements must then be there already.""",
+        instead of in a folder of their own. Build requirements must then be there already. None: where modules bring
+        packages.""",
     ).tag(config=True)
 
     probe_index = Bool(
@@ -86,7 +89,7 @@ class VenvManager(Manager):
 
     def probe(self) -> ManagerFacts:
         """Return what is installed and what would be taken for a plain request."""
-        installer, reason = self._installer("", layered=False)
+        installer, reason = self._installer("", Surroundings(), layered=False)
         return ManagerFacts(
             name=self.name,
             creators=[creator for creator in CREATORS if creator != "uv" or find_uv()],
@@ -96,30 +99,38 @@ class VenvManager(Manager):
             reason=reason,
         )
 
-    def _installer(self, wanted: str, *, layered: bool) -> tuple[str, str]:
+    def _installer(self, wanted: str, around: Surroundings, *, layered: bool) -> tuple[str, str]:
         """Return (installer, why it is not the first choice)."""
         if wanted or self.installer:
             return wanted or self.installer, ""
         if not find_uv():
             return "pip", "uv is not installed"
+        if around.brings_packages:
+            return "pip", "uv does not see packages that come from modules"
+        if around.modules:
+            return "pip", "uv would use again what it built with other modules"
         if layered:
             return "pip", "uv does not see the packages of the Python below"
         if self.find_links or self.no_index:
             return "pip", "there is a wheelhouse (c.VenvManager.find_links, no_index)"
-        configured = pipconf.steering()
+        configured = pipconf.steering(around.environ or None)
         return ("pip", f"{configured}, and uv would not obey it") if configured else ("uv", "")
 
-    def check(self, request: CreateRequest, requirements: list[str]) -> Choice:
+    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
         """Decide Python, creator and installer, and ask the index; raises what can be known now."""
         _known(request.installer, INSTALLERS, "installer")
         _known(request.creator, CREATORS, "creator")
-        python = choose_python(request.python, find_pythons(self._site))
-        layered = request.system_site_packages
-        installer, reason = self._installer(request.installer, layered=layered)
+        python = choose_python(request.python or around.python, find_pythons(self._site), around.environ)
+        wanted = request.system_site_packages
+        layered = around.brings_packages if wanted is None else wanted
+        installer, reason = self._installer(request.installer, around, layered=layered)
+        asked_for = "uv" in (request.installer, request.creator, self.installer, self.creator)
+        if installer == "uv" and not asked_for and not installers.cache_takes_locks(os.environ):
+            installer, reason = "pip", "the filesystem of uv's cache refuses to lock files"
         creator = request.creator or self.creator or ("uv" if installer == "uv" else "venv")
         if "uv" in (installer, creator) and not find_uv():
             raise ManagerNotFound("uv is not installed here.", hints=["Choose pip and venv, or have staff install uv."])
-        if installer == "pip" and (diverting := pipconf.diverting()):
+        if installer == "pip" and (diverting := pipconf.diverting(around.environ or None)):
             raise InvalidRequest(
                 f"{diverting}, so pip would not install into the environment.",
                 hints=["Take that line out of pip's configuration, or choose uv as the installer."],
@@ -128,10 +139,30 @@ class VenvManager(Manager):
         if creator == "venv" and not has_ensurepip(python):
             warnings.append(f"{python.label} has no ensurepip, so virtualenv makes the prefix.")
             creator = "virtualenv"
-        choice = self._choice(request, python, creator, installer, reason, warnings)
+        choice = Choice(
+            python=python,
+            creator=creator,
+            installer=installer,
+            reason=f"Packages are installed by pip, because {reason}." if reason else "",
+            warnings=warnings,
+            system_site_packages=layered,
+            kernel=request.kernel,
+            options={
+                "index_url": self.index_url,
+                "find_links": list(self.find_links),
+                "no_index": self.no_index,
+                "prefer_binary": self.prefer_binary,
+                "no_build_isolation": self._without_isolation(installer, around),
+            },
+        )
         if self.probe_index and not self.no_index:
-            self._ask_index(choice, requirements)
+            self._ask_index(choice, requirements, around.environ or None)
         return choice
+
+    def _without_isolation(self, installer: str, around: Surroundings) -> bool:
+        if self.no_build_isolation is None:
+            return around.brings_packages and installer == "pip"
+        return bool(self.no_build_isolation)
 
     def _warnings(self, installer: str, layered: bool) -> list[str]:
         found = []
@@ -141,33 +172,13 @@ class VenvManager(Manager):
             found.append("uv was asked for; it may install again what the Python below has already.")
         return found
 
-    def _choice(
-        self, request: CreateRequest, python: PythonFact, creator: str, installer: str, reason: str, warnings: list[str]
-    ) -> Choice:
-        return Choice(
-            python=python,
-            creator=creator,
-            installer=installer,
-            reason=f"Packages are installed by pip, because {reason}." if reason else "",
-            warnings=warnings,
-            system_site_packages=request.system_site_packages,
-            kernel=request.kernel,
-            options={
-                "index_url": self.index_url,
-                "find_links": list(self.find_links),
-                "no_index": self.no_index,
-                "prefer_binary": self.prefer_binary,
-                "no_build_isolation": self.no_build_isolation,
-            },
-        )
-
-    def _ask_index(self, choice: Choice, requirements: list[str]) -> None:
+    def _ask_index(self, choice: Choice, requirements: list[str], env: Mapping[str, str] | None) -> None:
         """Ask the one index that the installer would ask; where there are more, a missing name proves nothing."""
         if choice.installer == "pip":
-            if pipconf.switched_on("no-index"):
+            if pipconf.switched_on("no-index", env):
                 return
-            url = self.index_url or pipconf.setting("index-url")
-            more = pipconf.setting("extra-index-url") or pipconf.setting("find-links")
+            url = self.index_url or pipconf.setting("index-url", env)
+            more = pipconf.setting("extra-index-url", env) or pipconf.setting("find-links", env)
         else:
             if os.environ.get("UV_OFFLINE") or os.environ.get("UV_NO_INDEX"):
                 return
@@ -189,7 +200,9 @@ class VenvManager(Manager):
 
     # -- building -------------------------------------------------------
 
-    def create(self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter) -> Built:
+    def create(
+        self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter, around: Surroundings
+    ) -> Built:
         """Make the prefix with a recent pip; install ipykernel (for a kernel) and *requirements* in one transaction."""
         report.step("prefix")
         if choice.reason:
@@ -197,7 +210,8 @@ class VenvManager(Manager):
         for warning in choice.warnings:
             report.line("warning", warning)
         report.line("output", f"{choice.python.label}: {choice.python.path}")
-        env = installers.build_environment(environment(self._site.passthrough), choice, prefix)
+        inherited = around.environ or environment(self._site.passthrough)
+        env = installers.build_environment(inherited, choice, prefix, around)
         shared = choice.system_site_packages
         tools = {choice.creator: make_prefix(choice.creator, choice.python, prefix, shared, env, report)}
         installers.seed_pip(choice, prefix, env, report)

@@ -5,7 +5,7 @@ Actions, as the server's authorizer is asked about them on the resource ``hpcenv
 ======== ==================================================================================
 read     look at what is there; every GET
 write    change, delete or restore what is there; starts no program of a package
-execute  start a build, which runs code of packages: creating an environment
+execute  start what runs code of packages or modules: creating an environment, loading modules
 ======== ==================================================================================
 """
 
@@ -25,7 +25,7 @@ from ..models import (
     Operation,
     TrashItem,
 )
-from .handlers import environments, kernels, openapi, operations, site, trash
+from .handlers import environments, kernels, modules, openapi, operations, site, trash
 from .handlers.base import Action, Handler, Unknown
 
 
@@ -83,9 +83,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "PATCH",
         _ENVIRONMENT,
-        "write",
+        "execute",
         environments.Environment,
-        "Change display name or variables (merge patch)",
+        "Change display name, variables or modules (merge patch)",
         EnvironmentDetail,
         body=EnvironmentPatch,
         headers=(("If-Match", "The ETag that it was read with: refused if it was changed since."),),
@@ -107,9 +107,21 @@ ROUTES: tuple[Route, ...] = (
         f"{_ENVIRONMENT}/activation",
         "read",
         environments.Activation,
-        "The command that activates an environment",
+        "How a shell, a module system or a batch job uses an environment",
         "Activation",
-        query=(Query("dialect", "sh, csh or fish; left out: that of the user's login shell."),),
+        query=(
+            Query("dialect", "sh, csh, fish, lmod, tcl, sbatch or pbs; left out: that of the user's login shell."),
+            Query("several", "1: to be used together with other environments.", bool),
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_ENVIRONMENT}/activation",
+        "write",
+        environments.Activation,
+        "Install the activation file of a dialect, and keep it in step from now on",
+        "Activation",
+        body=environments.ToInstall,
     ),
     Route("GET", f"{_ENVIRONMENT}/packages", "read", environments.Packages, "List installed packages", "list[Package]"),
     Route(
@@ -122,6 +134,44 @@ ROUTES: tuple[Route, ...] = (
         body=KernelPatch,
     ),
     Route("DELETE", f"{_ENVIRONMENT}/kernels/{{kernel}}", "write", kernels.Kernel, "Unpublish a kernel", None, 204),
+    Route(
+        "POST",
+        f"{_ENVIRONMENT}/refresh",
+        "execute",
+        environments.Refresh,
+        "Capture its modules and write its files anew, after proving the kernel",
+        EnvironmentDetail,
+    ),
+    Route(
+        "GET",
+        "modules",
+        "read",
+        modules.Modules,
+        "List the site's modules",
+        "ModuleListing",
+        query=(
+            Query("query", "Only those whose name or description has this."),
+            Query("provides", "Only those that have this Python package."),
+            Query("limit", "How many at most; 200 if left out.", int),
+        ),
+    ),
+    Route(
+        "GET",
+        "modules/loaded",
+        "read",
+        modules.Loaded,
+        "The modules that the server itself has loaded, and the user's collections",
+        "ModulesAtHand",
+    ),
+    Route(
+        "POST",
+        "modules/check",
+        "execute",
+        modules.Check,
+        "Load modules in a shell of their own and tell what that gives",
+        "ModuleCheck",
+        body=modules.ModulesToCheck,
+    ),
     Route("GET", "kernels", "read", kernels.Kernels, "List published kernels", "list[PublishedKernel]"),
     Route("GET", "trash", "read", trash.Trash, "List what can be restored", list[TrashItem]),
     Route(

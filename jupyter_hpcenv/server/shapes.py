@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..admission.modules import ModuleCheck as ModuleCheck
+from ..admission.using import Activation as Activation
 from ..managers.contract import ManagerFacts
 from ..models import Location, PythonFact
+from ..modules import Available
 
 
 class Error(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +44,23 @@ class SiteFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     contact: str
 
 
+class ModuleListing(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Modules of the site; `total` counts those beyond the limit too."""
+
+    system: Literal["lmod", "tcl", "none"]
+    version: str
+    total: int
+    modules: list[Available]
+
+
+class ModulesAtHand(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is loaded in the server's own environment, which is not that of a person's shell."""
+
+    system: Literal["lmod", "tcl", "none"]
+    loaded: list[str]
+    collections: list[str]
+
+
 class PublishedKernel(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A kernelspec of ours on this user's disk."""
 
@@ -51,10 +71,3 @@ class PublishedKernel(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Id; empty for an orphan."""
     location: str
     state: Literal["ready", "orphan"]
-
-
-class Activation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The command that makes a shell use an environment."""
-
-    dialect: Literal["sh", "csh", "fish"]
-    command: str

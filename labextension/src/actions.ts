@@ -11,7 +11,7 @@ import { UUID } from '@lumino/coreutils';
 import type { EnvironmentsModel } from './model';
 import { asError } from './request';
 import type { IPages } from './pages';
-import type { ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
+import type { Dialect, ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
 import type { Announcer } from './ui/announcer';
 
 type App = Pick<JupyterFrontEnd, 'commands' | 'serviceManager'>;
@@ -148,6 +148,28 @@ export class Actions {
       Notification.success(text, { autoClose: 5000 });
       await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
     }
+  }
+
+  /** Give the environment other modules; its kernel is proven again first. Throws `HpcEnvError`. */
+  async changeModules(environment: IEnvironment, modules: string[]): Promise<void> {
+    await this.model.api.change(environment.id, { modules });
+    const running = this.model.kernelsRunning(environment);
+    const text = [
+      this.trans.__('Updated the modules of %1.', environment.name),
+      running > 0
+        ? this.trans._n('%1 running kernel has the old ones until it is restarted.', '%1 running kernels have the old ones until they are restarted.', running)
+        : ''
+    ].filter(Boolean);
+    Notification.success(text.join(' '), { autoClose: 8000 });
+    this.announcer.say(text.join(' '));
+    await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+  }
+
+  async installActivation(environment: Pick<IEnvironment, 'id' | 'name'>, dialect: Dialect): Promise<void> {
+    await this.attempt(async () => {
+      await this.model.api.installActivation(environment.id, dialect);
+      this.announcer.say(this.trans.__('Installed the modulefile of %1.', environment.name));
+    }, this.trans.__('The modulefile of %1 could not be installed.', environment.name));
   }
 
   async publish(environment: IEnvironment, kernel: IKernel): Promise<void> {

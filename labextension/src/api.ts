@@ -2,12 +2,17 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { IRequestOptions, request } from './request';
 import type {
+  Dialect,
   IActivation,
+  ICapturedModule,
   ICreateRequest,
   IEnvironment,
   IEnvironmentDetail,
   IKernel,
+  ILoadedModules,
   ILogPart,
+  IModuleCheck,
+  IModuleList,
   IOperation,
   IPackage,
   ISite,
@@ -41,8 +46,34 @@ export class Api {
     return this.send('DELETE', ['environments', id], force ? { query: { force: 1 } } : {});
   }
 
+  /** Change what is given; the server proves the kernel again first, and an error leaves all as it was. */
+  change(id: string, patch: { modules?: string[] }): Promise<IEnvironmentDetail> {
+    return this.send('PATCH', ['environments', id], { body: patch });
+  }
+
   activation(id: string, dialect = ''): Promise<IActivation> {
     return this.send('GET', ['environments', id, 'activation'], dialect ? { query: { dialect } } : {});
+  }
+
+  /** Write the file of a dialect to where the site has such files. */
+  installActivation(id: string, dialect: Dialect): Promise<IActivation> {
+    return this.send('POST', ['environments', id, 'activation'], { body: { dialect } });
+  }
+
+  modules(query: { query?: string; provides?: string; limit?: number }): Promise<IModuleList> {
+    return this.send('GET', ['modules'], { query: { ...query } });
+  }
+
+  loadedModules(): Promise<ILoadedModules> {
+    return this.send('GET', ['modules', 'loaded']);
+  }
+
+  /** Load modules in a shell of their own and say what comes of it; nothing is kept. */
+  async checkModules(modules: string[], collection = ''): Promise<IModuleCheck> {
+    const body = collection ? { modules, collection } : { modules };
+    const answer = await this.send<Omit<IModuleCheck, 'loaded'> & { loaded: (string | ICapturedModule)[] }>('POST', ['modules', 'check'], { body });
+    // names, or modules with path and digest as in a record
+    return { ...answer, loaded: answer.loaded.map(each => (typeof each === 'string' ? each : each.name)) };
   }
 
   packages(id: string): Promise<IPackage[]> {
@@ -85,7 +116,7 @@ export class Api {
     return this.send('DELETE', ['operations', id]);
   }
 
-  private send<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string[], options: IRequestOptions = {}): Promise<T> {
+  private send<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string[], options: IRequestOptions = {}): Promise<T> {
     return request<T>(this.settings, method, path, {
       ...options,
       onClock: offset => {

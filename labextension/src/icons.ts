@@ -24,6 +24,11 @@ export const warnIcon = icon(
   'warn',
   'M12 2.6 23 21.4H1zm-1.2 7.2.3 5.4h1.8l.3-5.4zM12 16.4a1.3 1.3 0 1 0 0 2.6 1.3 1.3 0 0 0 0-2.6z'
 );
+/** An environment module: a box. */
+export const moduleIcon = icon(
+  'module',
+  'm12 2 9 5v10l-9 5-9-5V7zm0 2.3L6.9 7.1 12 10l5.1-2.9zM5 8.8v7l6 3.4v-7zm14 0-6 3.4v7l6-3.4z'
+);
 export const noteIcon = icon('note', 'M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1 5h2v2.2h-2zm0 4h2v6h-2z');
 export const wrapIcon = icon(
   'wrap',

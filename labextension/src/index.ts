@@ -12,6 +12,7 @@ import { addCommands } from './commands';
 import { Follower } from './follow';
 import { layersIcon } from './icons';
 import { EnvironmentsModel } from './model';
+import { watchKernels } from './notebook/watch';
 import { connectNotices } from './notices';
 import { Pages } from './pages';
 import { createPanel, PANEL_ID } from './panel/widget';
@@ -71,6 +72,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       pages.restore(restorer);
     }
     connectNotices(environments, actions, trans);
+    watchKernels(app, context);
     const follower = new Follower(environments);
 
     if (statusBar) {

@@ -2,6 +2,7 @@
 import type { ServiceManager } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Api } from './api';
+import { ModuleCatalog } from './modules/catalog';
 import { asError, HpcEnvError } from './request';
 import { IEnvironment, IOperation, ISite, isFinished } from './tokens';
 
@@ -10,6 +11,8 @@ export type IServices = Pick<ServiceManager.IManager, 'serverSettings' | 'kernel
 
 export class EnvironmentsModel {
   readonly api: Api;
+  /** The modules of the machine. */
+  readonly modules: ModuleCatalog;
   environments: readonly IEnvironment[] = [];
   operations: readonly IOperation[] = [];
   site: ISite | null = null;
@@ -24,6 +27,7 @@ export class EnvironmentsModel {
 
   constructor(readonly services: IServices) {
     this.api = new Api(services.serverSettings);
+    this.modules = new ModuleCatalog(this.api, () => this.touch());
     services.kernels.runningChanged.connect(this.touch, this);
   }
 
@@ -58,6 +62,11 @@ export class EnvironmentsModel {
 
   operation(id: string): IOperation | undefined {
     return this.operations.find(operation => operation.id === id);
+  }
+
+  /** The environment that a kernel belongs to. */
+  withKernel(name: string): IEnvironment | undefined {
+    return this.environments.find(environment => environment.kernels.some(kernel => kernel.name === name));
   }
 
   get running(): IOperation[] {

@@ -6,7 +6,7 @@ import type { Title, Widget } from '@lumino/widgets';
 import React from 'react';
 import { CreatePage } from './create/page';
 import { Draft, newDraft, toRequest } from './create/draft';
-import { EnvironmentPage } from './environment/page';
+import { EnvironmentPage, ITurn, Tab } from './environment/page';
 import { layersIcon } from './icons';
 import type { EnvironmentsModel } from './model';
 import { OperationPage } from './operation/page';
@@ -70,6 +70,16 @@ export class PageContent extends HpcEnvWidget {
   /** True once the person did what led here, so that the heading takes the focus. */
   get arrived(): boolean {
     return this._arrived;
+  }
+
+  /** The tab that somebody asked for; a new object each time. */
+  get turn(): ITurn | undefined {
+    return this._turn;
+  }
+
+  turnTo(tab: Tab): void {
+    this._turn = { tab };
+    this._moved.emit();
   }
 
   go(place: IPlace): void {
@@ -139,6 +149,7 @@ export class PageContent extends HpcEnvWidget {
 
   private _place: IPlace;
   private _name = '';
+  private _turn: ITurn | undefined;
   private _arrived = false;
   private _moved = new Signal<this, void>(this);
   private _left = new Signal<this, void>(this);
@@ -207,6 +218,7 @@ function Page(props: { page: PageContent }): JSX.Element {
       key={page.place.environment}
       id={page.place.environment ?? ''}
       arrived={page.arrived}
+      turn={page.turn}
       onClose={() => page.leave()}
     />
   );

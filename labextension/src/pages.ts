@@ -2,13 +2,14 @@
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { Draft, newDraft } from './create/draft';
+import type { Tab } from './environment/page';
 import { IPlace, PageContent } from './page';
 import { CommandIDs, ICreateRequest } from './tokens';
 import type { IContext } from './ui/context';
 
 export interface IPages {
   /** Show what is at a place, or the form if that is nowhere; a page that is open already is activated, never a second one. */
-  open(place: IPlace, key?: string): void;
+  open(place: IPlace & { tab?: Tab }, key?: string): void;
   /** Show the page for a new environment, filled in where *start* says something. */
   create(start?: Partial<ICreateRequest>, from?: Draft['start']): void;
 }
@@ -32,12 +33,16 @@ export class Pages implements IPages {
     });
   }
 
-  open(place: IPlace, key?: string): void {
+  open({ tab, ...place }: IPlace & { tab?: Tab }, key?: string): void {
     const same = this.tracker.find(page => samePlace(page.content.place, place));
+    const content = same?.content ?? new PageContent(this.context, place, undefined, key);
+    if (tab) {
+      content.turnTo(tab);
+    }
     if (same) {
       this.shell.activateById(same.id);
     } else {
-      this.add(new PageContent(this.context, place, undefined, key));
+      this.add(content);
     }
   }
 

@@ -21,7 +21,7 @@ export namespace CommandIDs {
   export const refresh = 'hpcenv:refresh';
 }
 
-export type EnvironmentState = 'ready' | 'missing' | 'python_gone' | 'broken' | 'newer' | 'slow';
+export type EnvironmentState = 'ready' | 'module_missing' | 'missing' | 'python_gone' | 'broken' | 'newer' | 'slow';
 export type OperationState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 
 export interface IKernel {
@@ -53,6 +53,10 @@ export interface IEnvironmentDetail extends IEnvironment {
   python_path: string;
   system_site_packages: boolean;
   packages: string[];
+  modules: IModuleSet | null;
+  /** What is gone or changed since its modules were captured. */
+  drift: IDrift[];
+  build_variables: Record<string, string>;
   variables: Record<string, string>;
   platform: { cluster: string; os: string; arch: string } | null;
   created: string;
@@ -73,7 +77,12 @@ export interface ICreateRequest {
   prefix?: string;
   installer?: string;
   creator?: string;
-  system_site_packages?: boolean;
+  /** Null or left out: the server decides by the modules. */
+  system_site_packages?: boolean | null;
+  modules?: string[];
+  /** A saved collection of modules, in place of `modules`. */
+  collection?: string;
+  build_variables?: Record<string, string>;
   variables?: Record<string, string>;
   display_name?: string;
   kernel?: boolean;
@@ -190,9 +199,87 @@ export interface ITrashItem {
   expires: string;
 }
 
+export type ModuleSystem = 'lmod' | 'tcl' | 'none';
+
+/** A module that can be loaded, at once or after others. */
+export interface IModule {
+  /** With its version: `GCC/14.2.0`. */
+  name: string;
+  default: boolean;
+  description: string;
+  /** Chains of which one has to be loaded first; none: it can be loaded as it is. */
+  prerequisites: string[][];
+  /** Packages that it brings, some with their version: `numpy/2.3.1`. */
+  extensions: string[];
+  /** Of a family only one can be loaded; empty where it belongs to none. */
+  family: string;
+  properties: string[];
+}
+
+export interface IModuleList {
+  system: ModuleSystem;
+  version: string;
+  /** How many match; fewer may be sent. */
+  total: number;
+  modules: IModule[];
+}
+
+/** What the server itself has loaded, which need not be what a person's terminal has. */
+export interface ILoadedModules {
+  system: ModuleSystem;
+  loaded: string[];
+  collections: string[];
+}
+
+/** A module as it was captured. */
+export interface ICapturedModule {
+  name: string;
+  path: string;
+  digest: string;
+}
+
+/** What loading a list of modules gives. */
+export interface IModuleCheck {
+  /** Full names of what was asked for. */
+  load: string[];
+  /** Full names of all that it brings. */
+  loaded: string[];
+  messages: string[];
+  /** The Python among them; empty without one. */
+  python: string;
+  brings_packages: boolean;
+}
+
+export interface IModuleSet {
+  system: string;
+  version: string;
+  purge: string;
+  asked: string[];
+  load: string[];
+  /** All that loading brings, by target, such as `debian12-x86_64`. */
+  loaded: Record<string, ICapturedModule[]>;
+  messages: string[];
+}
+
+export interface IDrift {
+  module: string;
+  /** `gone`, `changed`, `unreadable` or a word that this panel does not know yet. */
+  what: string;
+  message: string;
+}
+
+export type Dialect = 'sh' | 'csh' | 'fish' | 'lmod' | 'tcl' | 'bash' | 'sbatch' | 'pbs';
+
 export interface IActivation {
   dialect: string;
+  /** The lines to type. */
   command: string;
+  /** The whole file; empty where the prefix brings its own. */
+  text: string;
+  /** Where the file is installed; empty while it is not. */
+  path: string;
+  /** The `module use` that lets the module system find it. */
+  use: string;
 }
 
 export interface IPackage {

@@ -51,12 +51,26 @@ describe('newDraft', () => {
       requirements: 'scipy\n',
       location: 'scratch',
       installer: 'pip',
-      system_site_packages: true,
+      system_site_packages: false,
+      modules: ['GCC/14.2.0', 'OpenMPI/5.0.7'],
       variables: { OMP_NUM_THREADS: '4' },
+      build_variables: { MPICC: 'mpicc' },
       display_name: 'A',
       kernel: false
     };
     expect(toRequest(newDraft(request))).toEqual(request);
+    const saved = { name: 'a', collection: 'mine' };
+    expect(toRequest(newDraft(saved))).toEqual(saved);
+  });
+
+  it('leaves to the server what a request left to it', () => {
+    const sent = { name: 'a', system_site_packages: null, modules: [], collection: '', build_variables: {} };
+    expect(toRequest(newDraft(sent))).toEqual({ name: 'a' });
+  });
+
+  it('takes a collection or modules, never both, and each module once', () => {
+    expect(toRequest(newDraft({ name: 'a', collection: 'mine', modules: ['GCC'] }))).toEqual({ name: 'a', collection: 'mine' });
+    expect(toRequest(newDraft({ name: 'a', modules: ['GCC', 'GCC'] })).modules).toEqual(['GCC']);
   });
 });
 
@@ -71,8 +85,15 @@ describe('problems', () => {
   });
 
   it('puts an error of the server to its field', () => {
-    expect(fieldOf('name_taken')).toBe('name');
-    expect(fieldOf('index_unreachable')).toBeUndefined();
+    const draft = named('a');
+    expect(fieldOf('name_taken', draft)).toBe('name');
+    expect(fieldOf('index_unreachable', draft)).toBeUndefined();
+    expect(fieldOf('invalid_requirement', { ...draft, start: 'file' })).toBe('requirements');
+    expect(fieldOf('invalid_variable', draft)).toBe('variables');
+    expect(fieldOf('invalid_variable', { ...draft, buildVariables: [{ name: 'CC', value: 'mpicc' }] })).toBe('build');
+    for (const code of ['module_not_found', 'module_conflict', 'module_failed', 'no_module_system']) {
+      expect(fieldOf(code, draft)).toBe('modules');
+    }
   });
 });
 
@@ -100,6 +121,16 @@ describe('the same as a command', () => {
         '  --no-kernel'
       ].join('\n')
     );
+    expect(shellCommand({ name: 'a', modules: ['GCC/14.2.0', 'Python/3.13.1'], system_site_packages: false, build_variables: { CC: 'mpicc -O3' } })).toBe(
+      [
+        'jupyter hpcenv create a \\',
+        '  --module GCC/14.2.0 \\',
+        '  --module Python/3.13.1 \\',
+        '  --no-system-site-packages \\',
+        "  --build-var 'CC=mpicc -O3'"
+      ].join('\n')
+    );
+    expect(shellCommand({ name: 'a', collection: 'my set' })).toContain("--collection 'my set'");
     expect(JSON.parse(restRequest(request).split('\n\n')[1])).toEqual(request);
   });
 });

@@ -17,10 +17,13 @@ export interface IDrawn {
   clear: () => void;
 }
 
+/** The real clock, also where a test has put another one in its place. */
+const later = setTimeout;
+
 export async function settle(): Promise<void> {
   await act(async () => {
     for (let turn = 0; turn < 12; turn++) {
-      await new Promise(resolve => setTimeout(resolve, 0));
+      await new Promise(resolve => later(resolve, 0));
     }
   });
 }

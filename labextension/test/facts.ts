@@ -4,7 +4,19 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { Actions } from '../src/actions';
 import { EnvironmentsModel, IServices } from '../src/model';
-import type { IEnvironment, IEnvironmentDetail, IOperation, ISite, IStep } from '../src/tokens';
+import type {
+  ICapturedModule,
+  IEnvironment,
+  IEnvironmentDetail,
+  ILoadedModules,
+  IModule,
+  IModuleCheck,
+  IModuleList,
+  IModuleSet,
+  IOperation,
+  ISite,
+  IStep
+} from '../src/tokens';
 import { Announcer } from '../src/ui/announcer';
 import type { IContext } from '../src/ui/context';
 
@@ -38,6 +50,9 @@ export function detail(change: Partial<IEnvironmentDetail> = {}): IEnvironmentDe
     python_path: '/usr/bin/python3.12',
     system_site_packages: false,
     packages: ['numpy'],
+    modules: null,
+    drift: [],
+    build_variables: {},
     variables: {},
     platform: { cluster: '', os: 'linux', arch: 'x86_64' },
     created: '2026-11-21T08:00:00.000Z',
@@ -50,6 +65,25 @@ export function detail(change: Partial<IEnvironmentDetail> = {}): IEnvironmentDe
 }
 
 const STEPS = ['prefix', 'resolve', 'download', 'install', 'prove', 'publish'];
+
+/** A module that can be loaded as it is. */
+export function module(name: string, change: Partial<IModule> = {}): IModule {
+  return { name, default: false, description: '', prerequisites: [], extensions: [], family: '', properties: [], ...change };
+}
+
+/** What an answer to a check says where all is well. */
+export function checked(load: string[], change: Partial<IModuleCheck> = {}): IModuleCheck {
+  return { load, loaded: load, messages: [], python: '', brings_packages: false, ...change };
+}
+
+export function captured(name: string): ICapturedModule {
+  return { name, path: `/apps/modules/${name}.lua`, digest: '0'.repeat(64) };
+}
+
+export function moduleSet(load: string[], also: string[] = []): IModuleSet {
+  const loaded = { 'debian12-x86_64': [...also, ...load].map(captured) };
+  return { system: 'lmod', version: '8.6.19', purge: 'default', asked: load, load, loaded, messages: [] };
+}
 
 /** An operation that is at its *step*-th step, or that ended there. */
 export function operation(name: string, step = 3, change: Partial<IOperation> = {}): IOperation {
@@ -142,9 +176,28 @@ export class FakeServer {
     this.answers.set(route, answer);
   }
 
-  /** Requests that change something. */
+  /** Give the machine a module system with *modules*; searching and asking what provides a package work as the server's. */
+  haveModules(modules: IModule[], change: Partial<ILoadedModules> = {}): void {
+    this.set('GET modules/loaded', { system: 'lmod', loaded: [], collections: [], ...change });
+    this.set('GET modules', (call: ICall): IModuleList => {
+      const query = new URLSearchParams(call.path.split('?')[1]);
+      const words = (query.get('query') ?? '').toLowerCase();
+      const wanted = query.get('provides');
+      const found = modules.filter(each =>
+        wanted === null ? each.name.toLowerCase().includes(words) : each.extensions.some(one => one.split('/')[0] === wanted)
+      );
+      return { system: 'lmod', version: '8.6.19', total: found.length, modules: found };
+    });
+    this.set('POST modules/check', (call: ICall) => checked((call.body as { modules: string[] }).modules));
+  }
+
+  /** Requests that change something; a check of modules changes nothing. */
   get writes(): ICall[] {
-    return this.calls.filter(call => call.method !== 'GET');
+    return this.calls.filter(call => call.method !== 'GET' && !call.path.startsWith('modules/check'));
+  }
+
+  get checks(): ICall[] {
+    return this.calls.filter(call => call.path.startsWith('modules/check'));
   }
 
   readonly settings = ServerConnection.makeSettings({

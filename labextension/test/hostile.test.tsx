@@ -10,7 +10,7 @@ import { OperationPage } from '../src/operation/page';
 import { EnvironmentList } from '../src/panel/list';
 import { PanelState } from '../src/panel/state';
 import { draw, IDrawn } from './draw';
-import { detail, environment, IWorld, operation, Refusal, site, trans, world } from './facts';
+import { checked, detail, environment, IWorld, module, moduleSet, operation, Refusal, site, trans, world } from './facts';
 
 const CORPUS: Record<string, string> = {
   html: '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script><b>bold</b>',
@@ -29,7 +29,7 @@ const CORPUS: Record<string, string> = {
   prototype: '__proto__'
 };
 /** What the server makes from lists of words, or checks by its grammar. */
-const KEPT = new Set(['id', 'state', 'origin', 'verb', 'kind', 'name_pattern', 'level']);
+const KEPT = new Set(['id', 'state', 'origin', 'verb', 'kind', 'name_pattern', 'level', 'system']);
 const TAGS = new Set(
   ('a article aside b bdi button circle code dd details div dl dt fieldset figure footer form g h1 h2 h3 header hr i input kbd label ' +
     'legend li main mark nav ol optgroup option p path pre rect section select small span strong summary svg table tbody td textarea th ' +
@@ -88,7 +88,10 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   const building = operation('hydro', 3, { progress: { packages_done: 2, packages_total: 3, bytes_done: 7, bytes_total: 9 } });
   const error = { message: 'why', reason: 'said', code: 'build_failed', hints: ['one', 'do'] };
   const failed = { ...operation('wrecked', 2, { state: 'failed', error }) };
-  const facts = detail({ variables: { A: 'b' }, message: 'why', state: name === 'trouble' ? 'broken' : 'ready' });
+  const modules = { ...moduleSet(['GCC/14', 'MPI/5'], ['zlib/1']), messages: ['said'] };
+  const drift = [{ module: 'GCC/14', what: 'changed', message: 'why' }];
+  const state = name === 'trouble' ? 'module_missing' : 'ready';
+  const facts = detail({ variables: { A: 'b' }, build_variables: { CC: 'c' }, message: 'why', state, modules, drift });
   const packages = [{ name: 'numpy', version: '2', source: 'wheel' }];
   const lines = [
     { at: 0, kind: 'step', text: 'Resolve' },
@@ -99,14 +102,25 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   const rows = [
     environment({ message: 'why' }),
     environment({ name: 'bad', state: 'broken', message: 'why' }),
+    environment({ name: 'lost', state: 'module_missing', message: 'The module “why” is gone.' }),
     environment({ name: 'theirs', origin: 'shared' }),
     environment({ name: 'found', origin: 'foreign' })
   ];
   put('GET environments', rows);
   put('GET operations', [building, failed]);
+  put('GET modules/loaded', { system: 'lmod', loaded: ['GCC/14'], collections: ['mine'] });
+  const found = module('SciPy/1', { description: 'd', extensions: ['b/2'], prerequisites: [['GCC/14']] });
+  w.server.set('GET modules', { system: 'lmod', version: '8', total: 7, modules: [text === null ? found : poisoned(found, text)] });
+  put('POST modules/check', checked(['GCC/14'], { messages: ['said'], python: '/p', brings_packages: true }));
   put('GET trash', [{ ...environment({ name: 'gone' }), path: '/t', deleted: '2026-11-21T08:00:00Z', expires: '2026-11-28T08:00:00Z' }]);
   put(`GET environments/${facts.id}`, facts);
-  put(`GET environments/${facts.id}/activation`, { dialect: 'sh', command: '. activate' });
+  put(`GET environments/${facts.id}/activation`, {
+    dialect: 'lmod',
+    command: '. activate',
+    text: 'the file',
+    path: '/p',
+    use: 'module use /p'
+  });
   put(`GET environments/${facts.id}/packages`, packages);
   put('GET site', site());
   for (const each of [building, failed]) {
@@ -129,9 +143,16 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     case 'failure':
       return draw(w, <OperationPage operation={known(failed.id, failed)} arrived={false} {...acts} />);
     case 'create': {
-      const start = text === null ? { name: 'a', packages: ['b'], python: 'c', requirements: 'd', location: 'e', display_name: 'f', variables: { A: 'b' } } : {};
-      const filled = { name: 'a', packages: ['b'], python: 'c', requirements: 'd', location: 'e', display_name: 'f', variables: { A: 'b' } };
-      return draw(w, <CreatePage draft={newDraft(text === null ? start : poisoned(filled, text))} onSubmitted={() => undefined} />);
+      const filled = { name: 'a', packages: ['b'], python: 'c', requirements: 'd', location: 'e', display_name: 'f', variables: { A: 'b' }, modules: ['g'] };
+      const page = await draw(w, <CreatePage draft={newDraft(text === null ? filled : poisoned(filled, text))} onSubmitted={() => undefined} />);
+      await page.type(page.get('[aria-label="Search modules"]'), 'x');
+      // found by the search, and looked at by the check
+      const drawnAll = (): boolean => page.all('.jp-HpcEnv-list li, .jp-HpcEnv-words').length === 2;
+      for (let turn = 0; turn < 500 && !drawnAll(); turn++) {
+        await page.settle();
+      }
+      expect(drawnAll()).toBe(true);
+      return page;
     }
     default:
       return draw(w, <EnvironmentPage id={facts.id} arrived={false} onClose={() => undefined} />);

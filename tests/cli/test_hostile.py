@@ -90,7 +90,7 @@ def test_only_text_reaches_the_terminal(rich_home: Cli, kind: str) -> None:
     originals = {
         path: path.read_bytes()
         for path in data.rglob("*.json*")
-        if path.name in ("environment.json", "status.json", "operation.json", "log.jsonl")
+        if path.name in ("environment.json", "status.json", "final.json", "operation.json", "log.jsonl")
     }
     try:
         identifiers = [path.parent.name for path in originals if path.name == "operation.json"]
@@ -98,7 +98,7 @@ def test_only_text_reaches_the_terminal(rich_home: Cli, kind: str) -> None:
             if path.name == "log.jsonl":
                 lines = [json.loads(line) for line in path.read_text().splitlines()]
                 path.write_text("".join(json.dumps({**line, "text": text}) + "\n" for line in lines))
-            elif path.name == "status.json":
+            elif path.name in ("status.json", "final.json"):
                 status = json.loads(path.read_text())
                 error = {"message": text, "reason": text, "code": "build_failed", "hints": [text]}
                 for step in status["steps"]:

@@ -15,6 +15,8 @@ from jupyter_server.serverapp import ServerApp
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPResponse
 
+from jupyter_hpcenv.admission.modules import ModuleCheck
+from jupyter_hpcenv.admission.using import Activation
 from jupyter_hpcenv.models import (
     Environment,
     EnvironmentDetail,
@@ -114,8 +116,10 @@ class StandIn:
         self.asked: list[tuple[Any, ...]] = []
         self.error: BaseException | None = None
         self.detail = detail()
+        self._rows: tuple[Environment, ...] = ()
         self.catalog = self
         self.operations = self
+        self.modules = self
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
@@ -125,6 +129,12 @@ class StandIn:
     def facts(self) -> dict[str, Any]:
         self._note("facts")
         return {"version": "0"}
+
+    def rows(self) -> tuple[Environment, ...]:
+        self._note("rows")
+        if self._rows != (self.detail,):
+            self._rows = (self.detail,)
+        return self._rows
 
     def environments(self, location: str = "", name: str = "", query: str = "") -> list[Environment]:
         self._note("environments", location, name, query)
@@ -146,9 +156,29 @@ class StandIn:
         self._note("delete", reference, now, force)
         return item()
 
-    def activation(self, reference: str, dialect: str = "") -> dict[str, str]:
-        self._note("activation", reference, dialect)
-        return {"dialect": dialect or "sh", "command": ". /nowhere/climate/bin/activate"}
+    def refresh(self, reference: str) -> EnvironmentDetail:
+        self._note("refresh", reference)
+        return self.detail
+
+    def activation(self, reference: str, dialect: str = "", *, several: bool = False) -> Activation:
+        self._note("activation", reference, dialect, several)
+        return Activation(dialect=dialect or "sh", command=". /nowhere/climate/bin/activate")
+
+    def install_activation(self, reference: str, dialect: str) -> Activation:
+        self._note("install_activation", reference, dialect)
+        return Activation(dialect=dialect, command="module load hpcenv/climate")
+
+    def listing(self, query: str, provides: str, limit: int) -> dict[str, Any]:
+        self._note("listing", query, provides, limit)
+        return {"system": "none", "version": "", "total": 0, "modules": []}
+
+    def at_hand(self) -> dict[str, Any]:
+        self._note("at_hand")
+        return {"system": "none", "loaded": [], "collections": []}
+
+    def check(self, asked: Any, collection: str = "") -> ModuleCheck:
+        self._note("check", asked, collection)
+        return ModuleCheck(load=["gcc/12"], loaded=["gcc/12"], messages=[], python="", brings_packages=False)
 
     def packages(self, reference: str) -> list[dict[str, str]]:
         self._note("packages", reference)

@@ -10,7 +10,7 @@ from jupyter_hpcenv.errors import PreconditionFailed
 from jupyter_hpcenv.models import CreateRequest
 from jupyter_hpcenv.server.handlers.base import BODY_LIMIT
 
-from .conftest import ID, KERNEL, OPERATION, SOME_REQUEST, Ask, StandIn, check_error, told
+from .conftest import ID, KERNEL, OPERATION, SOME_REQUEST, Ask, StandIn, check_error, detail, told
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""])
@@ -121,10 +121,17 @@ async def test_revision_is_the_etag(desk: StandIn, ask: Ask) -> None:
 
 
 async def test_list_that_did_not_change(desk: StandIn, ask: Ask) -> None:
-    etag = (await ask("GET", "environments")).headers["ETag"]
+    first = await ask("GET", "environments")
+    etag = first.headers["ETag"]
+    assert [row["state"] for row in told(first)] == ["ready"]
     assert (await ask("GET", "environments", headers={"If-None-Match": etag})).code == 304
-    desk.detail.state = "missing"
-    assert (await ask("GET", "environments", headers={"If-None-Match": etag})).code == 200
+    assert told(await ask("GET", "environments")) == told(first), "the body that was kept"
+    desk.detail = detail(state="missing")
+    after = await ask("GET", "environments", headers={"If-None-Match": etag})
+    assert (after.code, [row["state"] for row in told(after)]) == (200, ["missing"])
+    assert after.headers["ETag"] != etag
+    filtered = await ask("GET", "environments?location=home")
+    assert told(filtered) == told(after), "a list of some is made in the same way"
 
 
 @pytest.mark.parametrize(("sent", "meant"), [(None, None), ("*", None), ('"3"', 3), ('"12"', 12)])

@@ -18,6 +18,8 @@ CALLERS: dict[str, tuple[str, ...]] = {
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "environments"): SOME_REQUEST,
     ("PATCH", "environments/{environment}"): {"display_name": "Climate"},
+    ("POST", "environments/{environment}/activation"): {"dialect": "lmod"},
+    ("POST", "modules/check"): {"modules": ["gcc/12"]},
 }
 
 
@@ -81,10 +83,15 @@ async def test_servers_own_switch(desk: StandIn, ask: Ask, jp_serverapp: Any, op
 
 
 def test_actions() -> None:
-    """Reading has no effect, and what runs code of packages needs more than the right to write."""
+    """Reading has no effect, and what runs code of packages or modules needs more than the right to write."""
     for route in ROUTES:
         assert (route.action == "read") == (route.method == "GET"), name_of(route)
-    assert {name_of(route) for route in ROUTES if route.action == "execute"} == {"POST environments"}
+    assert {name_of(route) for route in ROUTES if route.action == "execute"} == {
+        "POST environments",
+        "PATCH environments/{environment}",  # a change of modules or variables is proven by starting the kernel
+        "POST environments/{environment}/refresh",
+        "POST modules/check",
+    }
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method != "GET"], ids=name_of)

@@ -73,6 +73,7 @@ def _environment(home: Path) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTER_PREFER_ENV_PATH": "no",  # else a copy installed beside this Python hides the one just built
         "PYTHONPATH": str(ROOT),
     }
 

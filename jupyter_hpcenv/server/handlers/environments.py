@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 
+import msgspec
 from jupyter_server.utils import url_path_join
 from tornado import web
 
@@ -22,7 +23,10 @@ class Environments(Handler):
         location = self.get_query_argument("location", "")
         name = self.get_query_argument("name", "")
         query = self.get_query_argument("query", "")
-        self.reply(await self.call(lambda desk: desk.catalog.environments(location, name, query)))
+        if location or name or query:
+            self.reply(await self.call(lambda desk: desk.catalog.environments(location, name, query)))
+        else:
+            self.reply_encoded(*await self.call(lambda desk: self.hpcenv.listing.encoded(desk.catalog.rows())))
 
     @web.authenticated
     @authorized("execute")
@@ -48,9 +52,9 @@ class Environment(Handler):
         self.reply(detail, revision=detail.revision)
 
     @web.authenticated
-    @authorized("write")
+    @authorized("execute")
     async def patch(self, environment: str) -> None:
-        """Apply a merge patch to it."""
+        """Apply a merge patch to it; with other modules or variables its kernel is proven first."""
         identifier = self.environment_id(environment)
         revision = self.if_match()
         change = self.body(EnvironmentPatch)
@@ -71,16 +75,46 @@ class Environment(Handler):
         self.reply(item)
 
 
+class Refresh(Handler):
+    """Bring an environment's files in step with the site."""
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, environment: str) -> None:
+        """Capture its modules again, prove the kernel, and write everything that is rendered from its record."""
+        identifier = self.environment_id(environment)
+        self.no_body()
+        detail = await self.call(lambda desk: desk.refresh(identifier))
+        self.hpcenv.changed()
+        self.reply(detail, revision=detail.revision)
+
+
+class ToInstall(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/activation``."""
+
+    dialect: str
+
+
 class Activation(Handler):
-    """How a shell enters an environment."""
+    """How a shell, a module system or a batch job uses an environment."""
 
     @web.authenticated
     @authorized("read")
     async def get(self, environment: str) -> None:
-        """Answer the command, in the dialect that is asked for or that of the user's login shell."""
+        """Answer command and file, in the dialect that is asked for or that of the user's login shell."""
         identifier = self.environment_id(environment)
-        dialect = self.get_query_argument("dialect", "")
-        self.reply(await self.call(lambda desk: desk.activation(identifier, dialect)))
+        dialect, several = self.get_query_argument("dialect", ""), self.flag("several")
+        self.reply(await self.call(lambda desk: desk.activation(identifier, dialect, several=several)))
+
+    @web.authenticated
+    @authorized("write")
+    async def post(self, environment: str) -> None:
+        """Install the file of a dialect where the module system or a person looks for it."""
+        identifier = self.environment_id(environment)
+        asked = self.body(ToInstall)
+        installed = await self.call(lambda desk: desk.install_activation(identifier, asked.dialect))
+        self.hpcenv.changed()
+        self.reply(installed)
 
 
 class Packages(Handler):

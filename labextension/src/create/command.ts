@@ -19,13 +19,18 @@ export function shellCommand(request: ICreateRequest): string {
   };
   option('file', request.requirements ? 'requirements.txt' : '');
   option('python', request.python);
+  (request.modules ?? []).forEach(module => option('module', module));
+  option('collection', request.collection);
   option('location', request.location);
   option('installer', request.installer);
-  if (request.system_site_packages) {
-    words.push('--system-site-packages');
+  if (typeof request.system_site_packages === 'boolean') {
+    words.push(request.system_site_packages ? '--system-site-packages' : '--no-system-site-packages');
   }
   for (const [name, value] of Object.entries(request.variables ?? {})) {
     words.push(`--var ${quote(`${name}=${value}`)}`);
+  }
+  for (const [name, value] of Object.entries(request.build_variables ?? {})) {
+    words.push(`--build-var ${quote(`${name}=${value}`)}`);
   }
   option('display-name', request.display_name);
   if (request.kernel === false) {

@@ -20,16 +20,31 @@ export interface Draft {
   python: string;
   packages: string[];
   requirements: string;
+  /** In load order; empty while a collection is chosen. */
+  modules: string[];
+  collection: string;
   location: string;
   variables: IVariable[];
+  buildVariables: IVariable[];
   installer: string;
-  systemSitePackages: boolean;
+  /** Null: the server decides by the modules. */
+  systemSitePackages: boolean | null;
   displayName: string;
   kernel: boolean;
 }
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
+
+function rows(value: unknown): IVariable[] {
+  return value && typeof value === 'object' && !Array.isArray(value)
+    ? Object.entries(value).map(([name, each]) => ({ name, value: text(each) }))
+    : [];
 }
 
 /**
@@ -39,23 +54,22 @@ function text(value: unknown): string {
  * type are taken, and nothing is submitted by it.
  */
 export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['start']): Draft {
-  const packages: unknown = start.packages;
-  const variables: unknown = start.variables;
+  const collection = text(start.collection);
   return {
     key: UUID.uuid4(),
     idempotency: UUID.uuid4(),
     start: from ?? (text(start.requirements) ? 'file' : 'scratch'),
     name: text(start.name),
     python: text(start.python),
-    packages: Array.isArray(packages) ? packages.filter((item): item is string => typeof item === 'string') : [],
+    packages: texts(start.packages),
     requirements: text(start.requirements),
+    modules: collection ? [] : [...new Set(texts(start.modules))],
+    collection,
     location: text(start.location),
-    variables:
-      variables && typeof variables === 'object' && !Array.isArray(variables)
-        ? Object.entries(variables).map(([name, value]) => ({ name, value: text(value) }))
-        : [],
+    variables: rows(start.variables),
+    buildVariables: rows(start.build_variables),
     installer: text(start.installer),
-    systemSitePackages: start.system_site_packages === true,
+    systemSitePackages: typeof start.system_site_packages === 'boolean' ? start.system_site_packages : null,
     displayName: text(start.display_name),
     kernel: start.kernel !== false
   };
@@ -69,15 +83,21 @@ export function toRequest(draft: Draft): ICreateRequest {
       request[key] = value;
     }
   };
-  const variables = draft.variables.filter(variable => variable.name || variable.value);
+  const named = (all: IVariable[]): [string, string][] =>
+    all.filter(each => each.name || each.value).map(({ name, value }) => [name, value]);
+  const variables = named(draft.variables);
+  const build = named(draft.buildVariables);
   const file = draft.start === 'file' ? draft.requirements : '';
   put('python', draft.python, draft.python);
   put('packages', draft.packages, draft.packages.length);
   put('requirements', file, file.trim());
+  put('modules', draft.modules, draft.modules.length);
+  put('collection', draft.collection, draft.collection);
   put('location', draft.location, draft.location);
   put('installer', draft.installer, draft.installer);
-  put('system_site_packages', true, draft.systemSitePackages);
-  put('variables', Object.fromEntries(variables.map(({ name, value }) => [name, value])), variables.length);
+  put('system_site_packages', draft.systemSitePackages, draft.systemSitePackages !== null);
+  put('variables', Object.fromEntries(variables), variables.length);
+  put('build_variables', Object.fromEntries(build), build.length);
   put('display_name', draft.displayName, draft.displayName);
   put('kernel', false, !draft.kernel);
   return request;
@@ -91,7 +111,7 @@ export function chosenLocation(draft: Draft, site: ISite | null): ILocation | un
     : (locations.find(location => location.default) ?? locations[0]);
 }
 
-export type Field = 'name' | 'python' | 'packages' | 'requirements' | 'location' | 'variables' | 'options';
+export type Field = 'name' | 'python' | 'packages' | 'requirements' | 'modules' | 'location' | 'variables' | 'build' | 'options';
 
 /** What is said under the name: that it is free, or why it can not be taken. */
 export interface INameCheck {
@@ -202,15 +222,27 @@ export function problems(
   if (location && (location.state === 'missing' || location.state === 'unwritable')) {
     found.location = location.message || trans.__('Nothing can be put into %1 now. Choose another location.', location.name);
   }
-  const variable = draft.variables.map(row => checkVariable(row, draft.variables, trans)).find(Boolean);
+  const wrong = (rows: IVariable[]): string | undefined => rows.map(row => checkVariable(row, rows, trans)).find(Boolean);
+  const [variable, build] = [wrong(draft.variables), wrong(draft.buildVariables)];
   if (variable) {
     found.variables = variable;
+  }
+  if (build) {
+    found.build = build;
   }
   return found;
 }
 
-/** The field that an error of the server is about; undefined where it is about none. */
-export function fieldOf(code: string): Field | undefined {
+/** The field of *draft* that an error of the server is about; undefined where it is about none. */
+export function fieldOf(code: string, draft: Draft): Field | undefined {
+  const field = fieldOfCode(code);
+  if (field === 'packages' && draft.start === 'file' && draft.packages.length === 0) {
+    return 'requirements';
+  }
+  return field === 'variables' && draft.variables.length === 0 && draft.buildVariables.length > 0 ? 'build' : field;
+}
+
+function fieldOfCode(code: string): Field | undefined {
   const fields: Record<string, Field> = {
     invalid_name: 'name',
     name_taken: 'name',
@@ -219,6 +251,10 @@ export function fieldOf(code: string): Field | undefined {
     invalid_requirement: 'packages',
     package_not_found: 'packages',
     requirements_conflict: 'packages',
+    no_module_system: 'modules',
+    module_not_found: 'modules',
+    module_conflict: 'modules',
+    module_failed: 'modules',
     location_unavailable: 'location',
     disk_full: 'location',
     path_too_long: 'location',

@@ -4,6 +4,7 @@ import React from 'react';
 import { bytes, bytesPair, compact, plain } from '../format';
 import { failIcon, warnIcon } from '../icons';
 import type { ILocation, IPythonFact } from '../tokens';
+import { Wrong } from '../ui/blocks';
 import { useHpcEnv, useRested } from '../ui/context';
 import { Button, Icon, IconButton, Used } from '../ui/controls';
 import { checkVariable, INameCheck, IVariable } from './draft';
@@ -22,16 +23,6 @@ export function Question(props: { id: string; label: string; htmlFor?: string; c
       <div>{props.children}</div>
     </div>
   );
-}
-
-/** What is wrong with a field, under it. */
-export function Wrong(props: { id: string; text?: string }): JSX.Element | null {
-  return props.text ? (
-    <div className="jp-HpcEnv-hint jp-mod-error" id={props.id} role="alert">
-      <Icon icon={failIcon} kind="error" />
-      {props.text}
-    </div>
-  ) : null;
 }
 
 export function NameField(props: {
@@ -193,7 +184,10 @@ export function LocationField(props: {
 }
 
 export function VariableRows(props: {
+  id: string;
   rows: IVariable[];
+  /** Where an error of the server leads to. */
+  field: 'variables' | 'build';
   wrong?: string;
   onChange: (rows: IVariable[]) => void;
 }): JSX.Element {
@@ -225,7 +219,7 @@ export function VariableRows(props: {
                   className="jp-HpcEnv-input jp-HpcEnv-mono"
                   aria-label={trans.__('Name of variable %1', at + 1)}
                   aria-invalid={bad}
-                  data-field={bad ? 'variables' : undefined}
+                  data-field={bad || props.wrong ? props.field : undefined}
                   spellCheck={false}
                   value={row.name}
                   onChange={event => put(at, { name: event.target.value })}
@@ -247,7 +241,7 @@ export function VariableRows(props: {
           })}
         </div>
       )}
-      <Wrong id="variables-wrong" text={props.wrong} />
+      <Wrong id={`${props.id}-wrong`} text={props.wrong} />
       <Button kind="minimal" size="small" icon={addIcon} onClick={add}>
         {trans.__('Add a variable')}
       </Button>

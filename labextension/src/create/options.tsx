@@ -2,10 +2,11 @@
 import { caretDownEmptyIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import type { IManagerFacts } from '../tokens';
+import { Wrong } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
 import type { Draft } from './draft';
-import { Wrong } from './fields';
+import { VariableRows } from './fields';
 
 export function Options(props: {
   id: string;
@@ -14,12 +15,18 @@ export function Options(props: {
   title: string;
   manager: IManagerFacts | undefined;
   wrong?: string;
+  /** What is wrong with the variables for building. */
+  wrongBuild?: string;
   onChange: (change: Partial<Draft>) => void;
 }): JSX.Element {
   const { trans } = useHpcEnv();
   const { draft, manager, id } = props;
   const [open, setOpen] = React.useState(
-    !!props.wrong || !!draft.installer || draft.systemSitePackages || !!draft.displayName || !draft.kernel
+    !!draft.installer ||
+      draft.systemSitePackages !== null ||
+      draft.buildVariables.length > 0 ||
+      !!draft.displayName ||
+      !draft.kernel
   );
   const check = (label: string, hint: string, checked: boolean, change: (on: boolean) => Partial<Draft>): JSX.Element => (
     <label className="jp-HpcEnv-check">
@@ -33,7 +40,7 @@ export function Options(props: {
   return (
     <details
       className="jp-HpcEnv-more"
-      open={open || !!props.wrong}
+      open={open || !!props.wrong || !!props.wrongBuild}
       onToggle={event => setOpen(event.currentTarget.open)}
     >
       <summary>{trans.__('Options')}</summary>
@@ -77,12 +84,38 @@ export function Options(props: {
             </div>
           </div>
         )}
-        {check(
-          trans.__('See the packages of the Python it is made from'),
-          trans.__('As “--system-site-packages”: they are there without being installed again.'),
-          draft.systemSitePackages,
-          on => ({ systemSitePackages: on })
-        )}
+        <div className="jp-HpcEnv-optionRow">
+          <label htmlFor={`${id}-site-packages`}>{trans.__('Packages of the Python it is made from')}</label>
+          <div>
+            <span className="jp-HpcEnv-select">
+              <select
+                className="jp-HpcEnv-input"
+                id={`${id}-site-packages`}
+                value={String(draft.systemSitePackages)}
+                onChange={event =>
+                  props.onChange({ systemSitePackages: event.target.value === 'null' ? null : event.target.value === 'true' })
+                }
+              >
+                <option value="null">{trans.__('Seen where a module brings packages')}</option>
+                <option value="true">{trans.__('Seen')}</option>
+                <option value="false">{trans.__('Not seen')}</option>
+              </select>
+              <Icon icon={caretDownEmptyIcon} />
+            </span>
+            <div className="jp-HpcEnv-hint">{trans.__('Seen packages are there without being installed again, as with “--system-site-packages”.')}</div>
+          </div>
+        </div>
+        <div className="jp-HpcEnv-optionRow" role="group" aria-label={trans.__('Variables for building')}>
+          <span>{trans.__('Variables for building')}</span>
+          <VariableRows
+            id={`${id}-build`}
+            field="build"
+            rows={draft.buildVariables}
+            wrong={props.wrongBuild}
+            onChange={buildVariables => props.onChange({ buildVariables })}
+          />
+          <div className="jp-HpcEnv-hint">{trans.__('Such as CC, MPICC or HDF5_DIR: only packages that are built from source see them.')}</div>
+        </div>
         {check(
           trans.__('Make a kernel for notebooks'),
           trans.__('Without one, ipykernel is left out and nothing appears on the launcher.'),

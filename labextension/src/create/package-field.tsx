@@ -2,9 +2,9 @@
 import { closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import { plain } from '../format';
+import { Wrong } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { IconButton } from '../ui/controls';
-import { Wrong } from './fields';
 import { isOption, nameAndRest, splitPackages } from './packages';
 
 export function PackageField(props: {

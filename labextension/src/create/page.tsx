@@ -2,20 +2,23 @@
 import { UUID } from '@lumino/coreutils';
 import React from 'react';
 import { plain } from '../format';
-import { noteIcon } from '../icons';
+import { useModuleCheck } from '../modules/check';
 import { asError, HpcEnvError } from '../request';
 import type { IOperation, ISite } from '../tokens';
-import { Blank, Callout, Trouble } from '../ui/blocks';
+import { Blank, Trouble, Wrong } from '../ui/blocks';
 import { useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
-import { Button, Icon, Segments } from '../ui/controls';
+import { Button, Segments } from '../ui/controls';
 import { CommandBox } from './command-box';
-import { checkName, chosenLocation, chosenPython, defaultTitle, Draft, Field, fieldOf, problems, toRequest } from './draft';
-import { LocationField, NameField, PythonField, Question, VariableRows, Wrong } from './fields';
+import { checkName, chosenLocation, defaultTitle, Draft, Field, fieldOf, problems, toRequest } from './draft';
+import { LocationField, NameField, PythonField, Question, VariableRows } from './fields';
+import { ModuleHint } from './module-hint';
+import { Modules } from './modules';
 import { Options } from './options';
 import { PackageField } from './package-field';
 import { RequirementsFile } from './start';
+import { Summary } from './summary';
 
-const ORDER: Field[] = ['requirements', 'name', 'python', 'packages', 'location', 'variables', 'options'];
+const ORDER: Field[] = ['requirements', 'name', 'python', 'packages', 'modules', 'location', 'variables', 'options', 'build'];
 
 export function CreatePage(props: { draft: Draft; onSubmitted: (operation: IOperation) => void }): JSX.Element {
   const { trans, model } = useHpcEnv();
@@ -51,6 +54,9 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const id = `hpcenv-${draft.key.slice(0, 8)}`;
 
   React.useEffect(() => {
+    void model.modules.refresh();
+  }, [model]);
+  React.useEffect(() => {
     form.current?.querySelector<HTMLElement>('[data-first]')?.focus();
   }, []);
 
@@ -64,8 +70,8 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const name = checkName(draft, site, model.environments, model.operations, trans);
   const found = problems(draft, name, site, trans);
   const location = chosenLocation(draft, site);
-  const refused = refusal && fieldOf(refusal.code);
-  const refusedField = refused === 'packages' && draft.start === 'file' && draft.packages.length === 0 ? 'requirements' : refused;
+  const refusedField = refusal && fieldOf(refusal.code, draft);
+  const checked = useModuleCheck(draft.modules, draft.collection);
   const wrong = (field: Field): string | undefined =>
     refusal && refusedField === field ? [refusal.message, ...refusal.hints].join(' ') : tried ? found[field] : undefined;
 
@@ -90,7 +96,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
       setRefusal(error);
       actions.announcer.alert(error.message);
       setSending(false);
-      const field = fieldOf(error.code);
+      const field = fieldOf(error.code, draft);
       if (field) {
         focusField(field);
       }
@@ -163,7 +169,17 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
               wrong={wrong('packages')}
               onChange={packages => change({ packages })}
             />
+            {!draft.collection && (
+              <ModuleHint
+                packages={draft.packages}
+                modules={draft.modules}
+                onUse={(requirement, modules) =>
+                  change({ packages: draft.packages.filter(other => other !== requirement), modules })
+                }
+              />
+            )}
           </Question>
+          <Modules id={`${id}-modules`} draft={draft} checked={checked} wrong={wrong('modules')} onChange={change} />
           {site.locations.length > 0 && (
             <Question id={`${id}-q-location`} label={trans.__('Location')}>
               <LocationField
@@ -176,7 +192,13 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             </Question>
           )}
           <Question id={`${id}-q-variables`} label={trans.__('Variables')}>
-            <VariableRows rows={draft.variables} wrong={wrong('variables')} onChange={variables => change({ variables })} />
+            <VariableRows
+              id={`${id}-variables`}
+              field="variables"
+              rows={draft.variables}
+              wrong={wrong('variables')}
+              onChange={variables => change({ variables })}
+            />
           </Question>
           <Options
             id={`${id}-options`}
@@ -184,34 +206,15 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             title={defaultTitle(draft, site)}
             manager={site.managers[0]}
             wrong={wrong('options')}
+            wrongBuild={wrong('build')}
             onChange={change}
           />
         </form>
         <aside className="jp-HpcEnv-aside" aria-label={trans.__('Summary')}>
-          <section className="jp-HpcEnv-plan">
-            <h2>{trans.__('What you get')}</h2>
-            <dl className="jp-HpcEnv-facts">
-              <dt>{trans.__('Name')}</dt>
-              <dd>{plain(draft.name) || '–'}</dd>
-              <dt>{trans.__('Python')}</dt>
-              <dd>{chosenPython(draft, site)?.version ?? (plain(draft.python) || '–')}</dd>
-              <dt>{trans.__('Packages')}</dt>
-              <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), trans.__('a file'))}</dd>
-              <dt>{trans.__('Location')}</dt>
-              <dd>{location?.name ?? '–'}</dd>
-            </dl>
-            <ul className="jp-HpcEnv-notes">
-              <li>
-                <Icon icon={noteIcon} />
-                {draft.kernel
-                  ? trans.__('The kernel is started once before it appears on the launcher.')
-                  : trans.__('Without a kernel: for terminals and scripts.')}
-              </li>
-            </ul>
-            {refusal && !refusedField && <Refusal error={refusal} />}
+          <Summary draft={draft} site={site} checked={checked} refusal={refusedField ? null : refusal}>
             {button}
             {tried && Object.keys(found).length > 0 && <Wrong id={`${id}-wrong`} text={trans.__('Something above is not right yet.')} />}
-          </section>
+          </Summary>
           <CommandBox request={toRequest(draft)} />
         </aside>
       </div>
@@ -222,32 +225,5 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
         <span className="jp-HpcEnv-push">{button}</span>
       </div>
     </>
-  );
-}
-
-function packagesAsked(draft: Draft, none: string, file: string): string {
-  const parts = draft.packages.map(plain);
-  if (draft.start === 'file' && draft.requirements.trim()) {
-    parts.push(file);
-  }
-  return parts.length > 0 ? parts.join(', ') : none;
-}
-
-function Refusal(props: { error: HpcEnvError }): JSX.Element {
-  const { trans } = useHpcEnv();
-  const { error } = props;
-  return (
-    <Callout kind="error" role="alert">
-      {error.offline ? (
-        trans.__('The server does not answer. Nothing was lost; try again.')
-      ) : (
-        <>
-          <b>{error.message}</b>
-          {error.hints.map(hint => (
-            <p key={hint}>{hint}</p>
-          ))}
-        </>
-      )}
-    </Callout>
   );
 }

@@ -1,9 +1,9 @@
 /** Where the form starts from: nothing, or a requirements file that is chosen, dropped or pasted. */
 import { fileUploadIcon } from '@jupyterlab/ui-components';
 import React from 'react';
+import { Wrong } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Button } from '../ui/controls';
-import { Wrong } from './fields';
 
 /** A requirements file of a megabyte is a mistake; the server refuses it as well. */
 export const FILE_LIMIT = 1_000_000;

@@ -8,14 +8,14 @@ import type { IEnvironmentDetail } from '../tokens';
 import { CopyButton } from '../ui/blocks';
 import { useHpcEnv, useLoaded } from '../ui/context';
 import { Button, Icon } from '../ui/controls';
-import { stateAdvice, stateWord } from './states';
+import { driftOf, driftWord, stateAdvice, stateWord } from './states';
 
-export function Overview(props: { environment: IEnvironmentDetail }): JSX.Element {
+export function Overview(props: { environment: IEnvironmentDetail; onModules: () => void }): JSX.Element {
   const { environment } = props;
   return (
     <div className="jp-HpcEnv-split">
       <div>
-        <Health environment={environment} />
+        <Health environment={environment} onModules={props.onModules} />
         <Uses environment={environment} />
       </div>
       <div>
@@ -25,12 +25,20 @@ export function Overview(props: { environment: IEnvironmentDetail }): JSX.Elemen
   );
 }
 
-function Health(props: { environment: IEnvironmentDetail }): JSX.Element | null {
+function Health(props: { environment: IEnvironmentDetail; onModules: () => void }): JSX.Element | null {
   const { trans } = useHpcEnv();
   const { environment } = props;
   const { preflight } = environment;
   const word = stateWord(environment.state, trans);
-  if (!word && !preflight) {
+  const missing = environment.state === 'module_missing';
+  // the state says it already where a module is missing
+  const drift = missing ? [] : driftOf(environment);
+  const choose = environment.origin === 'own' && (
+    <Button size="small" onClick={props.onModules}>
+      {missing ? trans.__('Choose modules') : trans.__('Show modules')}
+    </Button>
+  );
+  if (!word && !preflight && drift.length === 0) {
     return null;
   }
   return (
@@ -47,8 +55,19 @@ function Health(props: { environment: IEnvironmentDetail }): JSX.Element | null 
               {plain(environment.message) || word}
               <p>{stateAdvice(environment, trans)}</p>
             </div>
+            {missing && choose}
           </li>
         )}
+        {drift.map((each, at) => (
+          <li key={`${each.module} ${each.what}`}>
+            <Icon icon={warnIcon} kind="warn" />
+            <div>
+              {trans.__('Module %1: %2', plain(each.module), driftWord(each.what, trans))}
+              <p>{plain(each.message)}</p>
+            </div>
+            {at === 0 && choose}
+          </li>
+        ))}
         {preflight && (
           <li>
             <Icon icon={checkIcon} kind="ok" />
@@ -129,6 +148,7 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
   const { environment } = props;
   const tools = Object.entries(environment.tools).map(([name, version]) => `${name} ${version}`);
   const variables = Object.entries(environment.variables).map(([name, value]) => `${name}=${value}`);
+  const build = Object.entries(environment.build_variables ?? {}).map(([name, value]) => `${name}=${value}`);
   const platform = environment.platform;
   const facts: [string, React.ReactNode][] = [
     [trans.__('Python'), environment.python],
@@ -136,6 +156,8 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
     [trans.__('Manager'), [environment.manager, environment.installer && trans.__('filled by %1', environment.installer)].filter(Boolean).join(', ')],
     [trans.__('Made with'), tools.join(', ')],
     [trans.__('Asked for'), environment.packages.map(plain).join(', ')],
+    [trans.__('Modules'), environment.modules?.load.map(plain).join(', ')],
+    [trans.__('Built with'), build.length > 0 && <code>{plain(build.join(' '))}</code>],
     [trans.__('Variables'), variables.length > 0 && <code>{plain(variables.join(' '))}</code>],
     [trans.__('Site packages'), environment.system_site_packages && trans.__('sees those of its Python')],
     [trans.__('Prefix'), <code key="prefix">{plain(environment.prefix)}</code>],

@@ -13,15 +13,22 @@ import { Button, IconButton } from '../ui/controls';
 import { PageHead } from '../ui/head';
 import { Activate } from './activate';
 import { Kernels } from './kernels';
+import { Modules } from './modules';
 import { Overview } from './overview';
 import { Packages } from './packages';
 import { placeWord } from './states';
 
-type Tab = 'overview' | 'packages' | 'kernels' | 'activate';
+export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate';
+
+/** A tab that was asked for from elsewhere; each asking is an object of its own. */
+export interface ITurn {
+  tab: Tab;
+}
 
 export interface IEnvironmentPageProps {
   id: string;
   arrived: boolean;
+  turn?: ITurn;
   onClose: () => void;
 }
 
@@ -52,15 +59,34 @@ export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
       </div>
     );
   }
-  return <Shown environment={shown.current} arrived={props.arrived} />;
+  return <Shown environment={shown.current} arrived={props.arrived} turn={props.turn} onChanged={detail.reload} />;
 }
 
-function Shown(props: { environment: IEnvironmentDetail; arrived: boolean }): JSX.Element {
+function Shown(props: {
+  environment: IEnvironmentDetail;
+  arrived: boolean;
+  turn?: ITurn;
+  /** Reads the environment again. */
+  onChanged: () => void;
+}): JSX.Element {
   const { trans, actions, model } = useHpcEnv();
-  const { environment } = props;
-  const [tab, setTab] = React.useState<Tab>('overview');
+  const { environment, turn } = props;
+  const [wanted, setTab] = React.useState<Tab>('overview');
+  // the modules while they are changed: kept here, because a look at another tab must not lose them
+  const [edit, setEdit] = React.useState<string[] | null>(null);
   const packages: ILoaded<IPackage[]> = useLoaded(() => model.api.packages(environment.id), `${environment.id} ${environment.revision}`);
   const id = `hpcenv-${environment.id}`;
+  const modules = (environment.modules?.load.length ?? 0) > 0 || (environment.origin === 'own' && model.modules.present);
+  const tab = wanted === 'modules' && !modules ? 'overview' : wanted;
+  React.useEffect(() => {
+    void model.modules.refresh();
+  }, [model]);
+  React.useEffect(() => {
+    if (turn) {
+      setTab(turn.tab);
+      requestAnimationFrame(() => document.getElementById(`${id}-tab-${turn.tab}`)?.focus());
+    }
+  }, [id, turn]);
   const running = model.kernelsRunning(environment);
   const usable = environment.state === 'ready' || environment.state === 'newer';
   const facts = [
@@ -96,15 +122,19 @@ function Shown(props: { environment: IEnvironmentDetail; arrived: boolean }): JS
           { value: 'overview', label: trans.__('Overview') },
           { value: 'packages', label: trans.__('Packages'), count: packages.value?.length },
           { value: 'kernels', label: trans.__('Kernels'), count: environment.kernels.length },
+          ...(modules ? [{ value: 'modules' as const, label: trans.__('Modules'), count: environment.modules?.load.length ?? 0 }] : []),
           { value: 'activate', label: trans.__('Activate') }
         ]}
         value={tab}
         onChange={setTab}
       />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${tab}`} tabIndex={-1}>
-        {tab === 'overview' && <Overview environment={environment} />}
+        {tab === 'overview' && <Overview environment={environment} onModules={() => setTab('modules')} />}
         {tab === 'packages' && <Packages packages={packages} asked={environment.packages} />}
         {tab === 'kernels' && <Kernels environment={environment} />}
+        {tab === 'modules' && (
+          <Modules environment={environment} edit={edit} onEdit={setEdit} onChanged={props.onChanged} />
+        )}
         {tab === 'activate' && <Activate environment={environment} />}
       </div>
     </div>
@@ -145,7 +175,10 @@ function likeThis(environment: IEnvironmentDetail): Partial<ICreateRequest> {
     packages: environment.packages,
     location: environment.location === 'elsewhere' ? '' : environment.location,
     variables: environment.variables,
-    system_site_packages: environment.system_site_packages
+    build_variables: environment.build_variables,
+    modules: environment.modules?.load,
+    // what the modules decided is said, so that it stays as it is
+    system_site_packages: environment.system_site_packages || (environment.modules ? false : null)
   };
 }
 

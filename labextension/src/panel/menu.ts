@@ -4,6 +4,7 @@ import { deleteIcon, LabIcon, notebookIcon, terminalIcon } from '@jupyterlab/ui-
 import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import { Actions, canDelete, publishedKernel } from '../actions';
+import { moduleIcon } from '../icons';
 import { IOperation, isFinished } from '../tokens';
 import type { IRow } from './rows';
 
@@ -36,6 +37,10 @@ export function actsOf(row: IRow, context: IActContext): IAct[] {
     addOperationActs(operation, actions, trans, add);
   } else if (environment) {
     const usable = environment.state === 'ready' || environment.state === 'newer';
+    if (environment.state === 'module_missing' && environment.origin === 'own') {
+      const place = { environment: environment.id, tab: 'modules' } as const;
+      add('modules', 0, trans.__('Choose modules'), () => actions.pages?.open(place), moduleIcon);
+    }
     if (usable && publishedKernel(environment) && actions.canOpenNotebook) {
       add('notebook', 0, trans.__('New notebook'), () => void actions.newNotebook(environment), notebookIcon);
     }

@@ -1,7 +1,7 @@
 /** A row of the list: two lines, one icon for its state, and the next sensible act on the pointer. */
 import { closeIcon, ellipsesIcon, LabIcon, notebookIcon, refreshIcon } from '@jupyterlab/ui-components';
 import React from 'react';
-import { failIcon, layersIcon, warnIcon } from '../icons';
+import { failIcon, layersIcon, moduleIcon, warnIcon } from '../icons';
 import { useHpcEnv } from '../ui/context';
 import { Icon, IconButton } from '../ui/controls';
 import type { IAct } from './menu';
@@ -20,7 +20,7 @@ export interface IRowProps {
   onAct: () => void;
 }
 
-const ACT_ICONS: Record<string, LabIcon> = { notebook: notebookIcon, cancel: closeIcon, retry: refreshIcon };
+const ACT_ICONS: Record<string, LabIcon> = { notebook: notebookIcon, cancel: closeIcon, retry: refreshIcon, modules: moduleIcon };
 
 function StateIcon(props: { row: IRow }): JSX.Element {
   switch (props.row.kind) {

@@ -2,7 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { minor, plain } from '../format';
 import type { EnvironmentsModel } from '../model';
-import { placeWord, stateWord } from '../environment/states';
+import { missingModules, placeWord, stateWord } from '../environment/states';
 import { IEnvironment, IOperation, isFinished } from '../tokens';
 
 export type GroupId = 'own' | 'shared' | 'foreign';
@@ -90,6 +90,7 @@ function environmentRow(
     return operationRow(operation, environment, running, trans);
   }
   const state = stateWord(environment.state, trans);
+  const missing = environment.state === 'module_missing' ? missingModules(environment.message) : '';
   const python = environment.python ? trans.__('Python %1', minor(environment.python)) : '';
   const facts = [python, environment.manager, placeWord(environment, trans)].filter(Boolean);
   const kernels = running > 0 ? trans._n('%1 kernel running', '%1 kernels running', running) : '';
@@ -100,12 +101,12 @@ function environmentRow(
     environment,
     running,
     kind: state ? 'trouble' : 'ready',
-    strong: state,
-    rest: state ? plain(environment.python) : facts.map(plain).join(' · '),
+    strong: missing ? trans.__('%1:', state) : state,
+    rest: state ? plain(missing || environment.python) : facts.map(plain).join(' · '),
     tag: '',
     done: null,
-    label: [environment.name, state || trans.__('ready'), kernels, ...facts].filter(Boolean).join(', '),
-    words: [environment.name, environment.display_name, state || trans.__('ready'), environment.owner, environment.python, ...facts]
+    label: [environment.name, [state || trans.__('ready'), missing].filter(Boolean).join(' '), kernels, ...facts].filter(Boolean).join(', '),
+    words: [environment.name, environment.display_name, state || trans.__('ready'), missing, environment.owner, environment.python, ...facts]
       .join(' ')
       .toLowerCase()
   };

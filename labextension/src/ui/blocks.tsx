@@ -26,6 +26,16 @@ export function Callout(props: {
   );
 }
 
+/** What is wrong with a field, under it. */
+export function Wrong(props: { id: string; text?: string }): JSX.Element | null {
+  return props.text ? (
+    <div className="jp-HpcEnv-hint jp-mod-error" id={props.id} role="alert">
+      <Icon icon={failIcon} kind="error" />
+      {props.text}
+    </div>
+  ) : null;
+}
+
 /** In place of a list or page with nothing in it: what this is, and what to do. */
 export function Blank(props: {
   icon?: LabIcon;

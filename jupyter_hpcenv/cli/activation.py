@@ -1,0 +1,99 @@
+"""The verbs about using environments outside Jupyter: activation; and about the site's templates."""
+
+from __future__ import annotations
+
+import click
+
+from .output import table
+from .session import Session, with_session
+
+_DIALECTS = ("lmod", "tcl", "bash", "csh", "fish", "sbatch", "pbs")
+
+
+@click.command()
+@click.argument("reference", required=False, metavar="[ENVIRONMENT]")
+@click.option("--dialect", type=click.Choice(_DIALECTS), default=None, help="Default: that of your login shell.")
+@click.option("--install", is_flag=True, help="Put the file where the module system or a person looks for it.")
+@click.option("--several", is_flag=True, help="For use together with other environments of the same Python.")
+@click.option("--prefix", metavar="PATH", default="", help="Any virtual environment, instead of ENVIRONMENT.")
+@with_session
+def activation(
+    session: Session, reference: str | None, dialect: str | None, install: bool, several: bool, prefix: str
+) -> None:
+    """Print the file by which a shell, a module system or a batch job uses an environment.
+
+    With --install it is written where it belongs, kept in step with the environment, and what to type is
+    printed instead. ENVIRONMENT is its id, NAME or LOCATION/NAME.
+    """
+    if (reference is None) is not bool(prefix):
+        raise click.UsageError("Give ENVIRONMENT, or --prefix.")
+    if install and (prefix or several):
+        raise click.UsageError("--install goes with ENVIRONMENT alone.")
+    if reference is None:
+        _of_prefix(session, prefix, dialect or "bash", several=several)
+        return
+    admission = session.admission
+    if install:
+        if dialect is None:
+            raise click.UsageError("--install goes with --dialect.")
+        admission.reconcile()
+        found = admission.install_activation(reference, dialect)
+        lines = [f"Installed {found.path}. Use it with:", *filter(None, [found.use, found.command])]
+    else:
+        found = admission.activation(reference, dialect or "", several=several)
+        lines = found.text.splitlines() or [found.command]
+    session.output.result(found, lines)
+
+
+def _of_prefix(session: Session, prefix: str, dialect: str, *, several: bool) -> None:
+    from pathlib import Path
+
+    from ..activation import for_prefix, render_facts
+
+    site = session.admission.site
+    facts = for_prefix(Path(prefix), site, several=several)
+    text = render_facts(dialect, facts, site.template_dirs)
+    session.output.result({"dialect": dialect, "text": text}, text.splitlines())
+
+
+@click.group()
+def templates() -> None:
+    """See and check the templates that scripts are made from."""
+
+
+@templates.command("list")
+@with_session
+def list_(session: Session) -> None:
+    """List the templates, and where each comes from."""
+    from ..site.proofreading import list_templates
+
+    found = list_templates(session.admission.site)
+    cells = [(each.name, "the site’s" if each.own else "built in", each.path) for each in found]
+    session.output.result(found, table(("NAME", "WHOSE", "PATH"), cells))
+
+
+@templates.command()
+@click.argument("name", metavar="NAME")
+@with_session
+def show(session: Session, name: str) -> None:
+    """Print a template as it would be used, for a site's own to begin with."""
+    from ..site.proofreading import show_template
+
+    text = show_template(name, session.admission.site)
+    session.output.result({"name": name, "text": text}, text.splitlines())
+
+
+@templates.command()
+@with_session
+def check(session: Session) -> int:
+    """Render each template for sample environments, and let the real shells read what comes of it."""
+    from ..lifecycle.templates import check as check_templates
+
+    findings = check_templates(session.admission.site)
+    if not findings:
+        session.output.say("All templates can be rendered, and the shells can read what they give.")
+    session.output.result(findings, [finding.message for finding in findings])
+    return 1 if any(finding.fatal for finding in findings) else 0
+
+
+COMMANDS = (activation, templates)
