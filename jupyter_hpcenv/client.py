@@ -94,7 +94,8 @@ class Client:
         """Create an environment and return it; with ``wait=False``, return the operation at once.
 
         *request* takes the other fields of the REST request: python, location, prefix, manager, installer,
-        creator, requirements, system_site_packages, variables, display_name, kernel. Interrupting the cell
+        creator, requirements, system_site_packages, modules, collection, build_variables, variables,
+        display_name, kernel. Interrupting the cell
         cancels the build. *on_line* gets each line of the log as a dictionary.
         """
         if isinstance(packages, str):

@@ -189,8 +189,14 @@ def is_environment_id(text: str) -> bool:
 
 
 def new_operation_id(now: float | None = None) -> str:
-    """Return an operation id that sorts by time, for example ``20261121-081502-7f3a9c1e`` (UTC)."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(4)
+    """Return an operation id that sorts by time, for example ``20261121-081502-2f3a9c1e`` (UTC).
+
+    The first three of the last digits are milliseconds: a build can be done within a second.
+    """
+    moment = time.time() if now is None else now
+    return (
+        time.strftime("%Y%m%d-%H%M%S-", time.gmtime(moment)) + f"{int(moment % 1 * 1000):03x}{secrets.token_hex(3)[:5]}"
+    )
 
 
 def is_operation_id(text: str) -> bool:

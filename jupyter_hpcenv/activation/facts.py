@@ -57,15 +57,16 @@ def facts_of(record: Record, site: Site, *, several: bool = False) -> Facts:
     """Return the facts of an environment of ours; raises `InvalidRequest` for what no script could carry."""
     variables = {**site.variables, **record.variables}
     check_variables(variables)
+    prefix = "" if record.manager == "modules" else record.prefix  # its folder holds nothing to put on PATH
     return checked(
         Facts(
             id=record.id,
             name=record.name,
-            prefix=record.prefix,
+            prefix=prefix,
             location=record.location,
             manager=record.manager,
             python=record.python,
-            packages=packages_of(Path(record.prefix), record.python) if record.prefix else "",
+            packages=packages_of(Path(prefix), record.python) if prefix else "",
             modules=record.modules,
             variables=variables,
             platform=record.platform,

@@ -118,9 +118,11 @@ class Admission:
         check.check_free(self.catalog, request, location, prefix)
         check.check_room(prefix)
         check.kernel_is_free(request, location, self.site)
-        captured = self.modules.capture(request.modules, request.collection)
+        asked = request.modules if request.collection else self.modules.with_python(request.modules, request.python)
+        captured = self.modules.capture(asked, request.collection)
         around = surroundings(captured, request.build_variables)
         choice = manager.check(request, requirements, around)
+        choice.warnings += self.modules.has_them(requirements, around.modules)
         work = create.Work(requirements=requirements, choice=choice, modules=captured.modules if captured else None)
         short = ".".join(work.choice.python.version.split(".")[:2])
         location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
@@ -134,7 +136,7 @@ class Admission:
             request=msgspec.to_builtins(request),
             config=effective(self.config, self.site, manager),
             work=msgspec.to_builtins(work),
-            steps=create.steps(manager, request),
+            steps=create.steps(manager, request, modules=work.modules is not None),
             submitted=utc_now(),
             user=username(),
             host=socket.gethostname(),

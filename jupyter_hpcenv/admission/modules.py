@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from .. import modules
-from ..errors import InvalidRequest
+from ..errors import BrokenRecord, InvalidRequest
+from ..files import read_regular
 from ..site import Site
 
 
@@ -81,6 +86,42 @@ class Modules:
             brings_packages=captured.brings_packages,
         )
 
+    def has_them(self, requirements: list[str], loaded: list[str]) -> list[str]:
+        """Return a sentence for each requirement that a module of the site would bring, and none of *loaded* does.
+
+        The site's build is often faster than a wheel from the index. Only where MODULEPATH says that modules are in
+        use: nobody waits for a list of modules that is of no interest to her.
+        """
+        if not self._site.module_path and not os.environ.get("MODULEPATH"):
+            return []
+        listed = self.system.available()
+        said = []
+        for requirement in requirements:
+            name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+            found = modules.provides(listed, name) if name else []
+            if found and not {each.module for each in found} & set(loaded):
+                best = next((each for each in found if each.default), found[-1])
+                said.append(
+                    f"The module {best.module} has {best.package} {best.version}, built for this machine; to use that, "
+                    f"create the environment with {' '.join(_load(best))}."
+                )
+        return said
+
+    def with_python(self, asked: list[str], python: str) -> list[str]:
+        """Return *asked* with the loaded module that *python* comes from, if it is a path into one.
+
+        Such a Python often does not even start without its module. The modulefile names the folder that it is in.
+        """
+        home = str(Path(python).parent.parent) if python.startswith("/") else ""
+        names, files = (os.environ.get(name, "").split(":") for name in ("LOADEDMODULES", "_LMFILES_"))
+        for name, file in zip(names, files, strict=False):
+            if len(home) > len("/usr/") and name and name not in asked:
+                with contextlib.suppress(OSError, BrokenRecord):
+                    text = read_regular(Path(file)).decode(errors="replace")
+                    if re.search(re.escape(home) + r"(?![\w.-])", text):
+                        return [*asked, name]
+        return asked
+
     def capture(self, asked: list[str], collection: str = "") -> modules.Captured | None:
         """Capture what a request names, or return None if it names nothing."""
         if asked and collection:
@@ -88,3 +129,8 @@ class Modules:
         if not asked and not collection:
             return None
         return self.system.capture(asked, collection=collection)
+
+
+def _load(provided: modules.Provided) -> list[str]:
+    chain = provided.prerequisites[0] if provided.prerequisites else []
+    return [f"--module {name}" for name in (*chain, provided.module)]

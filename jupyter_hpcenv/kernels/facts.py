@@ -7,6 +7,7 @@ What a prefix says is input all the same: only known fields of known form are ta
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,27 @@ _OPTION = re.compile(r"-X[a-z_]+(=[a-z0-9_]+)?")
 _ASK = "import json, ipykernel.kernelspec as k; print(json.dumps(k.get_kernel_dict()))"
 
 
-def derive(prefix: Path) -> dict[str, Any]:
+def derive(prefix: Path, python: str = "", env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the kernelspec facts of the ipykernel that runs in *prefix*; called once, when it is built.
+
+    *python* is the interpreter of an environment that has none in *prefix*, because it is nothing but modules;
+    *env* is what modules put around it, in which ipykernel may be theirs.
 
     ``argv`` holds what follows the interpreter. Read from the file that ipykernel 6 and 7 install; where
     that says nothing (packages of the system's Python, another kernel's file), the prefix's Python is
     asked. Raises `PreflightFailed` when there is no ipykernel.
     """
-    facts = _allowed(_installed(prefix))
+    program = Path(python) if python else prefix / "bin" / "python"
+    home = program.parent.parent
+    facts = _allowed(_installed(home))
     if facts is None:
-        facts = _allowed(_asked(prefix))
+        facts = _allowed(_asked(program, env))
     if facts is None:
         raise PreflightFailed(
-            f"The ipykernel in {prefix} describes a kernel of a form that is not known.",
+            f"The ipykernel in {home} describes a kernel of a form that is not known.",
             hints=["Install another version of ipykernel.", "Create the environment without a kernel."],
         )
-    if _freezes_modules(prefix) and not any(option.startswith("-Xfrozen_modules") for option in facts["argv"]):
+    if _freezes_modules(home) and not any(option.startswith("-Xfrozen_modules") for option in facts["argv"]):
         facts["argv"].insert(0, "-Xfrozen_modules=off")
     return facts
 
@@ -53,11 +59,12 @@ def _installed(prefix: Path) -> object:
         return None
 
 
-def _asked(prefix: Path) -> object:
-    completed = process.run([str(prefix / "bin" / "python"), "-c", _ASK], env=_surroundings(), timeout=60)
+def _asked(program: Path, env: Mapping[str, str] | None) -> object:
+    surroundings = {**env, "PYTHONNOUSERSITE": "1"} if env else _surroundings()
+    completed = process.run([str(program), "-c", _ASK], env=surroundings, timeout=60)
     if not completed.ok:
         raise PreflightFailed(
-            f"There is no usable ipykernel in {prefix}.",
+            f"There is no usable ipykernel in {program.parent.parent}.",
             hints=["Leave ipykernel to the creation, or create the environment without a kernel."],
             reason="\n".join(completed.tail[-20:]),
         )

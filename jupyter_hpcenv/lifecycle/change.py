@@ -42,7 +42,12 @@ def patched(record: Record, patch: EnvironmentPatch) -> Record:
 
 
 def with_modules(record: Record, modules: ModuleSet | None) -> Record:
-    """Return *record* with other modules, or none."""
+    """Return *record* with other modules, or none; raises `WrongState` for one that is nothing but modules."""
+    if modules is None and record.manager == "modules":
+        raise WrongState(
+            f"{record.name} is made of modules alone, so it can not do without them.",
+            hints=["Name the modules that it is to have, or delete it."],
+        )
     return msgspec.structs.replace(record, modules=modules)
 
 

@@ -37,10 +37,10 @@ class Work(msgspec.Struct, kw_only=True):
     """Captured when it was submitted; loaded again where it is built."""
 
 
-def steps(manager: Manager, request: CreateRequest) -> list[Step]:
+def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
     """Return the steps that a create will report."""
     proof = "Prove the kernel" if request.kernel else "Prove the environment"
-    load = [Step(name="modules", title="Load modules")] if request.modules or request.collection else []
+    load = [Step(name="modules", title="Load modules")] if modules else []
     return [*load, *manager.steps(request), Step(name="prove", title=proof), Step(name="publish", title="Publish")]
 
 
@@ -132,6 +132,7 @@ def _build(
     around = surroundings(captured, request.build_variables)
     built = manager.create(work.choice, work.requirements, prefix, report, around)
     title = request.display_name or f"{request.name} (Python {'.'.join(built.python.split('.')[:2])})"
+    own_python = built.python_path if manager.name == "modules" else ""
     now = utc_now()
     record = Record(
         id=target.id,
@@ -151,7 +152,7 @@ def _build(
         variables=request.variables,
         display_name=title,
         kernels=[Kernel(name=kernel_name(target.location, target.name), display_name=title)] if request.kernel else [],
-        kernelspec=kernels.derive(prefix) if request.kernel else {},
+        kernelspec=kernels.derive(prefix, own_python, around.environ) if request.kernel else {},
         platform=site.platform(),
         owner=username(),
         created=now,
@@ -163,7 +164,7 @@ def _build(
     env = environment(site.passthrough)
     record.preflight = kernels.prove(record, launch, env, report.check, float(site.preflight_timeout))
     what = "The kernel started and answered" if request.kernel else "Its Python started"
-    report.line("output", f"{what} in {record.preflight.seconds:.1f} s; sys.prefix is {prefix}.")
+    report.line("output", f"{what} in {record.preflight.seconds:.1f} s; its Python is {own_python or prefix}.")
     return record
 
 

@@ -9,22 +9,26 @@ from importlib.metadata import EntryPoint, entry_points
 from traitlets import TraitError
 from traitlets.config import Config
 
+from ..models import CreateRequest
 from ..names import LOCATION_PATTERN
 from ..site import Site
 from .contract import Manager
 
 GROUP = "jupyter_hpcenv.environment_managers"
 
+#: What a request gets that names none; doors show it first.
+_DEFAULT = CreateRequest(name="").manager
+
 _log = logging.getLogger(__name__)
 
 
 def load_managers(config: Config, site: Site) -> dict[str, Manager]:
-    """Return the installed managers by name; one that can not be loaded is reported in the log and left out.
+    """Return the installed managers by name, the default one first; one that can not be loaded is reported in the log.
 
     Of two with one name ours is taken: another package must not take its place unnoticed.
     """
     found: dict[str, Manager] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, not _is_ours(entry))):
+    for entry in sorted(entry_points(group=GROUP), key=_rank):
         if not re.fullmatch(LOCATION_PATTERN, entry.name):
             _log.warning("The environment manager %r has a name that can not be used.", entry.name)
             continue
@@ -46,6 +50,10 @@ def load_managers(config: Config, site: Site) -> dict[str, Manager]:
             continue
         found[entry.name] = manager
     return found
+
+
+def _rank(entry: EntryPoint) -> tuple[bool, str, bool]:
+    return entry.name != _DEFAULT, entry.name, not _is_ours(entry)
 
 
 def _is_ours(entry: EntryPoint) -> bool:

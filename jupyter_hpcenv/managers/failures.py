@@ -6,7 +6,7 @@ The sentences are those of uv 0.8 to 0.13 and pip 23 to 26; what is not known be
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import (
     BuildFailed,
@@ -16,6 +16,7 @@ from ..errors import (
     PackageNotFound,
     RequirementsConflict,
 )
+from . import missing
 
 _SHOWN = 40  # lines
 
@@ -30,13 +31,19 @@ _BUILD = re.compile(
     r"Failed to build (?:installable wheels for some pyproject\.toml based projects \()?[`'(]?([^\s`')]+)"
     r"|Failed building (?:wheel|editable) for ([\w.-]+)"
 )
-_BACKEND = re.compile(r"build backend returned an error|subprocess-exited-with-error|metadata-generation-failed")
+_BACKEND = re.compile(
+    r"build backend returned an error|subprocess-exited-with-error|metadata-generation-failed|BackendUnavailable"
+    r"|not available in the build environment"
+)
 _LOCKS = re.compile(r"[Ff]ailed to lock `([^`]+)`: .*?\(os error \d+\)")
 _PYTHON = re.compile(r"does not satisfy Python|requires a different Python|Requires-Python|requires Python")
 
 
-def failure(installer: str, lines: Sequence[str]) -> HpcenvError:
-    """Return the error that an installer's *lines* (clean ones) mean; called when it ended with a failure."""
+def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] | None = None) -> HpcenvError:
+    """Return the error that an installer's *lines* (clean ones) mean; called when it ended with a failure.
+
+    *providers* is the site's table of modules, by what a build may miss.
+    """
     said = "\n".join(lines[-_SHOWN:])
     flat = " ".join(" ".join(lines[-200:]).split())
     if _FULL.search(flat):
@@ -48,7 +55,7 @@ def failure(installer: str, lines: Sequence[str]) -> HpcenvError:
     if refused := no_locks(lines):
         return refused
     if _BACKEND.search(flat) or _BUILD.search(flat):
-        return _not_built(flat, said)
+        return _not_built(flat, said, missing.find(lines), providers or {})
     if "No solution found" in flat or "requirements are unsatisfiable" in flat:
         return _unsolved_by_uv(flat, said)
     if re.search(r"ResolutionImpossible|conflicting dependencies", flat):
@@ -127,12 +134,17 @@ def _other_python(said: str) -> RequirementsConflict:
     )
 
 
-def _not_built(flat: str, said: str) -> BuildFailed:
+def _not_built(flat: str, said: str, without: missing.Missing | None, providers: Mapping[str, str]) -> BuildFailed:
     match = _BUILD.search(flat)
     name = (match[1] or match[2]).rstrip(".,:") if match else ""
     who = f"The package {name}" if name and "/" not in name else "A package"
+    failed = f"{who} has no wheel for this machine and this Python, and building it failed"
+    if without is not None:
+        return BuildFailed(
+            f"{failed}: {without.words} is missing.", hints=missing.hints(without, providers), reason=said
+        )
     return BuildFailed(
-        f"{who} has no wheel for this machine and this Python, and building it failed.",
+        f"{failed}.",
         hints=[
             "See in the log why building it failed; often a compiler or a library is missing.",
             "Choose a version that has a wheel, or another Python.",

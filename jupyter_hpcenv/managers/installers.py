@@ -130,18 +130,54 @@ def _name(requirement: str) -> str:
 
 
 def seed_pip(choice: Choice, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
-    """Install the recent pip that virtualenv carries: ensurepip's may be years old, and a wheelhouse may have none.
+    """Install the recent pip that virtualenv carries: ensurepip's may be years old, and a wheelhouse may have none."""
+    _seed([_carried("pip", choice)], choice, prefix, env, report)
 
-    No index, configuration or constraint of the user's has a say in this: it is the tool, not a package.
-    """
+
+def _carried(name: str, choice: Choice) -> Path:
+    """Return the wheel that virtualenv carries for the Python that was chosen; raises `BuildFailed`."""
     from virtualenv.seed.wheels.embed import get_embed_wheel
 
     short = ".".join(choice.python.version.split(".")[:2])
-    embedded = get_embed_wheel("pip", short)
+    embedded = get_embed_wheel(name, short)
     if embedded is None:
-        raise BuildFailed(f"virtualenv carries no pip for Python {short}.", hints=["Choose a newer Python."])
-    wheel = Path(embedded.path)
-    links = ["--no-index", "--find-links", str(wheel.parent), "--no-deps", f"pip=={wheel.name.split('-')[1]}"]
+        raise BuildFailed(f"virtualenv carries no {name} for Python {short}.", hints=["Choose a newer Python."])
+    return Path(embedded.path)
+
+
+def seed_backend(choice: Choice, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
+    """Install a recent setuptools where packages are built without isolation and none is there that makes wheels.
+
+    A module's own is not shadowed, nor that of the Python below; only where it is too old to make wheels by itself
+    (before 70.1) and has no package wheel beside it, which no build could use.
+    """
+    if not choice.options.get("no_build_isolation"):
+        return
+    done = run([str(prefix / "bin" / "python"), "-c", _MAKES_WHEELS], env=env, check=report.check, timeout=60)
+    if not done.ok or not done.tail or done.tail[-1] != "False":
+        return
+    try:
+        wheel = _carried("setuptools", choice)
+    except BuildFailed:
+        return  # a package that has to be built will say what it misses
+    _seed([wheel], choice, prefix, env, report)
+
+
+_MAKES_WHEELS = """\
+import importlib.util, pathlib
+found = importlib.util.find_spec("setuptools")
+own = found and found.origin and (pathlib.Path(found.origin).parent / "command" / "bdist_wheel.py").exists()
+print(bool(own or found and importlib.util.find_spec("wheel")))
+"""
+
+
+def _seed(wheels: Sequence[Path], choice: Choice, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
+    """Install wheels that virtualenv carries.
+
+    No index, configuration or constraint of the user's has a say in this: they are tools, not packages.
+    """
+    pinned = ["==".join(wheel.name.split("-")[:2]) for wheel in wheels]
+    links = ["--no-index", "--find-links", str(wheels[0].parent), "--no-deps", *pinned]
     kept = {name: value for name, value in env.items() if not name.startswith(("PIP_", "UV_"))}
     kept["PIP_CONFIG_FILE"] = os.devnull
     kept.update({name: env[name] for name in ("UV_CACHE_DIR", "UV_LINK_MODE", "PIP_CACHE_DIR") if name in env})
@@ -149,17 +185,25 @@ def seed_pip(choice: Choice, prefix: Path, env: Mapping[str, str], report: Repor
     if choice.installer == "uv":
         argv = [find_uv(), "pip", "install", "--quiet", "--no-config", "--python", python, *links]
     else:  # a wheel is a zip that Python can import from
-        argv = [python, f"{wheel}/pip", "install", "--quiet", "--no-compile", "--ignore-installed", *links]
+        pip = _carried("pip", choice)
+        argv = [python, f"{pip}/pip", "install", "--quiet", "--no-compile", "--ignore-installed", *links]
     done = run(argv, env=kept, check=report.check)
     if not done.ok:
         raise failure(choice.installer, [clean(line) for line in done.tail])
 
 
-def install(choice: Choice, wanted: Path, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:
+def install(
+    choice: Choice,
+    wanted: Path,
+    prefix: Path,
+    env: Mapping[str, str],
+    report: Reporter,
+    providers: Mapping[str, str] | None = None,
+) -> None:
     """Install what the file *wanted* names, in one transaction; raises what `failures.failure` finds.
 
     The working folder is the file's: uv looks for ``uv.toml`` in the folders above it, and above a
-    temporary folder others could put one.
+    temporary folder others could put one. *providers* is the site's table of modules, by what a build may miss.
     """
     python = str(prefix / "bin" / "python")
     if choice.installer == "uv":
@@ -177,7 +221,7 @@ def install(choice: Choice, wanted: Path, prefix: Path, env: Mapping[str, str], 
         check=report.check,
     )
     if not done.ok:
-        raise failure(choice.installer, watch.lines)
+        raise failure(choice.installer, watch.lines, providers)
     watch.end()
 
 

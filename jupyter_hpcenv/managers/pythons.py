@@ -210,6 +210,31 @@ def _by_path(wanted: str, found: Sequence[PythonFact], environ: Mapping[str, str
     return _fact(interpreter, "path")
 
 
+def module_python(path: Path, environ: Mapping[str, str]) -> PythonFact:
+    """Return what the Python at *path* is, as it stands there, be it a virtual environment of the site's.
+
+    *environ* is what the modules that brought it put around it. Raises `PythonNotFound`.
+    """
+    try:
+        interpreter = describe(path) or _asked(path, environ)
+    except OSError as error:
+        raise PythonNotFound(
+            f"{path} can not be used: {error.strerror}.", hints=["Choose another module of Python."]
+        ) from error
+    if numbers(interpreter.version)[:2] < OLDEST:
+        raise PythonNotFound(
+            f"{path} is Python {interpreter.version}; environments need Python {_oldest()} or later.",
+            hints=["Choose a newer module of Python."],
+        )
+    return PythonFact(
+        path=str(path),
+        real=str(interpreter.real),
+        version=interpreter.version,
+        source="path",
+        label=f"Python {interpreter.version} (of the modules)",
+    )
+
+
 def _asked(path: Path, environ: Mapping[str, str] | None) -> Interpreter:
     """Return what an interpreter says of itself, where no file describes it; it is started once.
 

@@ -215,11 +215,12 @@ class VenvManager(Manager):
         shared = choice.system_site_packages
         tools = {choice.creator: make_prefix(choice.creator, choice.python, prefix, shared, env, report)}
         installers.seed_pip(choice, prefix, env, report)
+        installers.seed_backend(choice, prefix, env, report)
         seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
         tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else seeded
         with self._own_folder() as folder:
             wanted = installers.write_requirements(folder, requirements, choice.kernel)
-            installers.install(choice, wanted, prefix, env, report)
+            installers.install(choice, wanted, prefix, env, report, self._site.module_hints)
         return Built(
             creator=choice.creator,
             installer=choice.installer,

@@ -5,6 +5,18 @@ Lmod and Tcl Environment Modules are asked by their own programs; what those pri
 
 from .contract import Available, Captured, ModuleSystem, Provided
 from .find import of, system
+from .search import provides
 from .watching import drift, snapshot, target
 
-__all__ = ["Available", "Captured", "ModuleSystem", "Provided", "drift", "of", "snapshot", "system", "target"]
+__all__ = [
+    "Available",
+    "Captured",
+    "ModuleSystem",
+    "Provided",
+    "drift",
+    "of",
+    "provides",
+    "snapshot",
+    "system",
+    "target",
+]

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,10 +122,20 @@ def observe(system: ModuleSystem, modules: ModuleSet, loaded: Sequence[Module], 
         reason = "A path of a modulefile has a sign in it that a list of paths can not hold."
     watch += settings
     watch += [path for folder in folders for path in (*_beside(folder), *_of_names(folder, names))]
-    modules.watch = list(dict.fromkeys(path for path in [*watch, modules.init] if path))
+    modules.watch = _that_decide(dict.fromkeys(path for path in [*watch, modules.init] if path))
     modules.state = snapshot(modules.watch)
     modules.reads = sorted(reads)
     modules.live = reason
+
+
+def _that_decide(paths: Collection[str]) -> list[str]:
+    """Leave out what lies in a watched folder that is not there: it can not come without the folder, which is seen.
+
+    Each path costs time at every start of a kernel, and most names are in one folder of MODULEPATH only.
+    """
+    known = set(paths)
+    absent = {path for path in known if not os.path.lexists(path)}
+    return [path for path in paths if os.path.dirname(path) not in absent]  # noqa: PTH120  texts, as they are compared
 
 
 def _folders(modules: ModuleSet, environ: Mapping[str, str]) -> list[str]:

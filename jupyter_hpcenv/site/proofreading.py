@@ -91,14 +91,17 @@ def _check(name: str, values: Sequence[Mapping[str, object]], site: Site, folder
         number = int(line[1]) if line else 0
         return [Finding(template=name, path=path, line=number, message=error.message, fatal=True)]
     for text in texts:
-        for reader in _readers(name):
+        for reader in _readers(name, text):
             findings = _read(reader, text, name, path, folder)
             if findings:
                 return findings  # what one sample shows, the others would repeat
     return []
 
 
-def _readers(name: str) -> list[list[str]]:
+def _readers(name: str, text: str) -> list[list[str]]:
+    """Return the programs that must be able to read *text*; a script that names bash as its own is for bash alone."""
+    if text.startswith("#!/bin/bash"):
+        return [["bash", "-n"]]
     return next(readers for ending, readers in _READERS.items() if name.endswith(ending))
 
 

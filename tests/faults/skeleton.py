@@ -114,7 +114,10 @@ def remembered(what: str, launch: Path, ask: Callable[[], Any]) -> Any:
     for path in sorted(prefix.rglob("*")):
         if path.name in ("environment.json", "operation") or path.name.startswith(".hpcenv-tmp-"):
             continue
-        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        try:
+            content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        except OSError:  # the fault that is injected met us, who are no part of what is tried
+            return ask()
         if path == launch:
             content = re.sub(rb"\([0-9a-f]{32}\)", b"", content)  # the environment's id, in a comment
         found.update(f"{path} {path.lstat().st_mode} {len(content)} ".encode() + content)

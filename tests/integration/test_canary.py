@@ -258,18 +258,20 @@ def test_secrets_are_found_nowhere_they_should_not_be(home: Path, guarded: http.
     for name, variables, _ in dumps(home):
         assert {each for each, value in variables.items() if PASSWORD in value} <= {"PIP_INDEX_URL"}, name
 
-    # A variable that a person asked for is theirs: it lies in the record and the launch script, which must be
-    # readable to whoever may use the environment, and else only in what this user alone can read.
+    # A variable that a person asked for is theirs: it lies in the record, the launch script and the scripts for
+    # shells, which must be readable to whoever may use the environment, and else only in what this user alone can read.
     operation = data / "hpcenv" / "operations" / made["operation"] / "operation.json"
     copy = data / "hpcenv" / "environments" / f"{made['id']}.json"
     copy = copy if copy.exists() else next(path for path in (data / "hpcenv").rglob(f"{made['id']}.json"))
-    expected = {prefix / ".hpcenv" / "environment.json", prefix / ".hpcenv" / "launch", operation, copy}
+    names = ("environment.json", "launch", "activate.sh", "activate.csh", "activate.fish")
+    expected = {*(prefix / ".hpcenv" / name for name in names), operation, copy}
     assert {path for path in holding(home, VARIABLE) if path.parent.name != "dumps"} == expected
     for path in (operation, copy):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(prefix.parent.stat().st_mode) == 0o700  # nobody else gets as far as the record
     shown = {address for address, answer in answers.items() if VARIABLE.encode() in answer}
-    assert shown == {f"environments/{made['id']}", f"operations/{made['operation']}", "operations"}
+    here = f"environments/{made['id']}"
+    assert shown == {here, f"{here}/activation", f"operations/{made['operation']}", "operations"}
 
 
 def dumps(home: Path) -> list[tuple[str, dict[str, Any], str]]:

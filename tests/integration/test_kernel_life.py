@@ -150,6 +150,8 @@ def wait_until(condition: Callable[[], bool], patience: float = 30) -> bool:
 def value(client: BlockingKernelClient, expression: str) -> str:
     """Evaluate through the shell reply."""
     reply = client.execute("", silent=True, user_expressions={"x": expression}, reply=True, timeout=PATIENCE)
+    if reply["content"]["status"] == "aborted":  # the kernel throws away what was asked while it was interrupted
+        return value(client, expression)
     return str(reply["content"]["user_expressions"]["x"]["data"]["text/plain"])
 
 

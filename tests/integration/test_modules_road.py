@@ -16,6 +16,9 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
+from jupyter_hpcenv.admission.modules import Modules
+from jupyter_hpcenv.site import Site
+
 from ..cli.conftest import Cli
 from ..modules import systems, trees
 
@@ -234,3 +237,129 @@ def test_the_command_lists_modules(made: Made) -> None:
         }
         assert numpy == "SciPy-bundle/2023.07"
         assert any(each["prerequisites"][0] == ["gcc/12"] for each in found if each["name"] == "openmpi/4.1")
+
+
+def test_modulefile_is_installed_and_lives_with_the_environment(made: Made) -> None:
+    """A shell of the real system loads it; it goes with the environment, and comes back with it."""
+    made.cli.data_of("create", "lonely", "--no-kernel", "--module", "gcc/12", "--var", "LONELY=yes")
+    found = made.cli.data_of("activation", "lonely", "--dialect", made.system, "--install")
+    assert found["use"].startswith("module use ")
+    (file,) = made.cli.data_of("show", "lonely")["activation"]
+    assert file == {"dialect": made.system, "name": "hpcenv/lonely", "path": found["path"]}
+    script = f". {made.init}; {found['use']}; {found['command']}; "
+    ask = 'python -c \'import sys, os; print(sys.prefix, os.environ["CC"], os.environ["LONELY"])\''
+    argv = ["bash", "-c", f"{script}{ask}; module unload hpcenv/lonely; echo ${{CC-none}} ${{LONELY-none}}"]
+    said = subprocess.run(argv, env=made.shell, capture_output=True, text=True, timeout=60)
+    prefix = made.cli.data_of("show", "lonely")["prefix"]
+    assert said.stdout.splitlines() == [f"{prefix} gcc-12 yes", "none none"], said.stderr
+    made.cli.data_of("edit", "lonely", "--var", "LONELY=no")
+    assert "no" in Path(found["path"]).read_text().split("LONELY", 1)[1][:40]
+    made.cli.data_of("delete", "lonely")
+    assert not Path(found["path"]).exists()
+    made.cli.data_of("restore", "lonely")
+    assert Path(found["path"]).exists()
+    made.cli.data_of("delete", "lonely", "--now")
+    assert not Path(found["path"]).exists()
+
+
+@pytest.mark.parametrize("dialect", ["bash", "csh", "fish"])
+def test_shells_see_what_the_kernel_sees(made: Made, dialect: str) -> None:
+    """The line that is shown is typed into the real shell; what it gives is what the kernel has."""
+    command = made.cli.data_of("activation", "layered", "--dialect", dialect)["command"]
+    shell = {"bash": ["bash", "--norc", "-c"], "csh": ["tcsh", "-f", "-c"], "fish": ["fish", "--no-config", "-c"]}
+    ask = "python -c 'import sys, os; print(sys.prefix, os.environ[\"LOADEDMODULES\"])'"
+    lines = f"{command}\n{ask}" if dialect != "csh" else f"{command} ; {ask}"
+    done = subprocess.run([*shell[dialect], lines], env=made.shell, capture_output=True, text=True, timeout=60)
+    there = made.kernel(made.shell)
+    assert done.stdout.split() == [there["prefix"], there["environ"]["LOADEDMODULES"]], done.stderr
+
+
+def test_a_batch_script_is_printed_and_runs(made: Made, tmp_path: Path) -> None:
+    text = made.cli.data_of("activation", "layered", "--dialect", "sbatch")["text"]
+    (tmp_path / "job").write_text(f"{text}\npython -c 'import sys; print(sys.prefix)'\n")
+    done = subprocess.run(["bash", str(tmp_path / "job")], env=made.shell, capture_output=True, text=True, timeout=60)
+    assert made.environment["prefix"] in done.stdout, done.stderr
+    assert "#SBATCH" in text
+
+
+def test_what_became_of_modules_is_shown_and_a_refresh_takes_it_over(made: Made) -> None:
+    """A modulefile that changed is drift until somebody refreshes; one that is gone is a state of its row."""
+    loaded = next(iter(made.environment["modules"]["loaded"].values()))
+    modulefile = next(Path(each["path"]) for each in loaded if each["name"] == "gcc/12")
+    text = modulefile.read_text()
+    aside = modulefile.with_name(".aside")
+    try:
+        modulefile.write_text(text.replace("gcc-12", "gcc-12.9"))
+        (drift,) = made.cli.data_of("show", "layered")["drift"]
+        assert (drift["module"], drift["kind"]) == ("gcc/12", "changed")
+        assert made.kernel(made.shell)["environ"]["CC"] == "gcc-12.9"
+        assert made.cli.data_of("refresh", "layered")["drift"] == []
+        modulefile.rename(aside)
+        (row,) = made.cli.data_of("list", "layered")
+        assert row["state"] == "module_missing"
+        assert "“gcc/12”" in row["message"]
+        outcome = made.cli("refresh", "--all")
+        assert outcome.returncode == 2
+        assert "gcc/12" in outcome.stdout
+    finally:
+        if aside.exists():
+            aside.rename(modulefile)
+        modulefile.write_text(text)
+        made.cli.data_of("refresh", "layered")
+
+
+def test_a_sites_template_is_checked_refused_and_refreshed(made: Made, tmp_path: Path) -> None:
+    """Wrong: named with file and line, and nothing is changed. Right: a refresh brings it into every environment."""
+    folder = tmp_path / "templates"
+    folder.mkdir(mode=0o755)
+    epilogue, option = folder / "launch_epilogue.sh.j2", ("-D", f"Site.template_dirs={[str(folder)]!r}")
+    epilogue.write_text("export SITE_SAYS=hello\nexport BROKEN={{ nothing }}\n")
+    launch = Path(made.environment["prefix"], ".hpcenv", "launch")
+    before = launch.read_text()
+    checked = made.cli("templates", "check", *option)
+    assert checked.returncode == 1
+    assert "launch_epilogue.sh.j2" in checked.stdout
+    assert "line 2" in checked.stdout
+    error = made.cli.error_of("refresh", "layered", *option)
+    assert "launch_epilogue.sh.j2" in error["message"]
+    assert launch.read_text() == before
+    epilogue.write_text("export SITE_SAYS=hello\n")
+    assert made.cli("templates", "check", *option).returncode == 0
+    made.cli.data_of("refresh", "layered", *option)
+    assert made.kernel(made.shell)["environ"]["SITE_SAYS"] == "hello"
+    made.cli.data_of("refresh", "layered")
+    assert "SITE_SAYS" not in made.kernel(made.shell)["environ"]
+
+
+def test_a_build_without_a_module_system_says_so(made: Made) -> None:
+    error = made.cli.error_of("create", "nope", "--module", "gcc/12", "-D", "Site.module_system=none")
+    assert error["code"] == "no_module_system"
+    assert error["hints"]
+
+
+def test_a_package_that_a_module_has_is_told(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before pip fetches a generic wheel; with the module nothing is said."""
+    if made.system != "lmod":
+        return  # modulefiles in Tcl have no list of extensions
+    for name, value in made.cli.env.items():
+        if name.startswith(("LMOD_", "MODULE")):
+            monkeypatch.setenv(name, value)
+    asked = Modules(Site())
+    (said,) = asked.has_them(["packaging>=24", "NumPy==1.25"], [])
+    assert "SciPy-bundle/2023.07" in said
+    assert "--module gcc/12 --module openmpi/4.1 --module SciPy-bundle/2023.07" in said or "2023.07-core" in said
+    assert asked.has_them(["numpy"], ["SciPy-bundle/2023.07", "SciPy-bundle/2023.07-core"]) == []
+    monkeypatch.delenv("MODULEPATH")
+    assert asked.has_them(["numpy"], []) == []
+
+
+def test_the_module_of_a_python_is_captured_unasked(made: Made) -> None:
+    """Somebody loads Python/3.11.7 and names its interpreter by path: without the module it might not start."""
+    start = {**made.shell, "PATH": made.cli.env["PATH"]}
+    loaded = environ(
+        ["bash", "-c", f". {made.init} && module load Python/3.11.7 bulk1/1.0 >/dev/null && env -0"], start
+    )
+    request = ("create", "unasked", "--no-kernel", "--python", os.path.realpath(sys.executable))
+    made.cli.data_of(*request, **{name: value for name, value in loaded.items() if name != "HOME"})
+    assert made.cli.data_of("show", "unasked")["modules"]["load"] == ["Python/3.11.7"]
+    made.cli.data_of("delete", "unasked", "--now")

@@ -25,6 +25,7 @@ BUILT = ROOT / "jupyter_hpcenv" / "labextension"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 SCRUBBED = ("PIP_", "UV_", "JUPYTER", "JPY_", "XDG_", "CONDA_", "VIRTUAL_ENV", "WORKON_HOME", "PYTHONPATH")
+SCRUBBED += ("MODULE", "LMOD_", "LOADEDMODULES", "_LMFILES_")
 KEPT = {"PIP_CERT", "PIP_PROXY", "PIP_INDEX_URL", "UV_CACHE_DIR", "PIP_CACHE_DIR"}
 
 expect.set_options(timeout=15_000)
@@ -78,8 +79,8 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def start_lab(home: Path) -> Lab:
-    """Start a server on a free port of 127.0.0.1 and wait until it answers."""
+def start_lab(home: Path, **more: str) -> Lab:
+    """Start a server on a free port of 127.0.0.1, with *more* variables, and wait until it answers."""
     (home / "notebooks").mkdir(parents=True)
     labconfig = home / "config" / "labconfig"
     labconfig.mkdir(parents=True)
@@ -103,7 +104,7 @@ def start_lab(home: Path) -> Lab:
     argv += [f"--ServerApp.root_dir={home / 'notebooks'}", "--LabApp.extension_manager=readonly"]
     argv += ["--LabApp.expose_app_in_browser=True"]
     with (home / "lab.log").open("wb") as log:
-        process = subprocess.Popen(argv, env=_environment(home), stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(argv, env={**_environment(home), **more}, stdout=log, stderr=subprocess.STDOUT)
     lab = Lab(f"http://127.0.0.1:{port}", token, home, process)
     deadline = time.monotonic() + 60
     while True:
@@ -199,6 +200,11 @@ class View:
 @pytest.fixture
 def view(lab: Lab, browser: Browser) -> Iterator[View]:
     """A fresh browser profile with a fresh JupyterLab in it and the panel open."""
+    yield from view_of(lab, browser)
+
+
+def view_of(lab: Lab, browser: Browser) -> Iterator[View]:
+    """Give a view of *lab*, and see afterwards that the browser complained about nothing."""
     context = browser.new_context(viewport={"width": 1400, "height": 860}, reduced_motion="reduce")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     view = View(lab, context.new_page(), context)

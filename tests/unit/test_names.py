@@ -95,6 +95,7 @@ def test_display_names_can_not_steer_a_terminal_or_text_direction(text: str) -> 
 
 def test_operation_ids_sort_by_time() -> None:
     assert names.new_operation_id(1_000_000_000) < names.new_operation_id(1_000_000_001)
+    assert names.new_operation_id(1_000_000_000.25) < names.new_operation_id(1_000_000_000.252)
     assert names.is_operation_id(names.new_operation_id())
     assert not names.is_operation_id("../../etc")
 

@@ -133,3 +133,16 @@ def test_fifo_and_link_in_place_of_the_file_do_not_block(tmp_path: Path) -> None
     os.mkfifo(prefix / "share/jupyter/kernels/python3/kernel.json")
     with pytest.raises(PreflightFailed):
         kernels.derive(prefix)
+
+
+def test_modules_may_bring_ipykernel_and_the_python(tmp_path: Path) -> None:
+    """A prefix asks with what the modules put around it; one that is nothing but modules has no Python of its own."""
+    spec = json.dumps(MODERN)
+    script = f"[ -n \"$MODULES\" ] && [ \"$PYTHONNOUSERSITE\" = 1 ] && printf '%s\\n' '{spec}'"
+    prefix = prefix_with(tmp_path / "venv", None, script=script)
+    env = {"PATH": "/usr/bin:/bin", "MODULES": "1"}
+    assert kernels.derive(prefix, env=env)["argv"][-1] == "{connection_file}"
+    with pytest.raises(PreflightFailed):
+        kernels.derive(prefix)
+    (tmp_path / "empty").mkdir()
+    assert kernels.derive(tmp_path / "empty", str(prefix / "bin/python"), env)["language"] == "python"

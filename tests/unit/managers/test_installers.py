@@ -86,3 +86,28 @@ def test_pip_is_seeded_without_the_users_configuration(tmp_path: Path, monkeypat
     for installer in ("uv", "pip"):
         installers.seed_pip(choice(installer), tmp_path, env, Silent())  # type: ignore[arg-type]
     assert seen == [{"UV_CACHE_DIR": "/cache", "PIP_CONFIG_FILE": os.devnull}] * 2
+
+
+@pytest.mark.parametrize(
+    ("isolated", "makes_wheels", "seeded"),
+    [(False, "False", True), (False, "True", False), (True, "False", False)],
+)
+def test_what_builds_packages_is_seeded_where_nothing_has_it(
+    isolated: bool, makes_wheels: str, seeded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def run(argv: list[str], **kwargs: Any) -> Completed:
+        seen.append(argv)
+        return Completed(0, [makes_wheels])
+
+    class Silent:
+        def check(self) -> None:
+            pass
+
+    monkeypatch.setattr(installers, "run", run)
+    chosen = choice("pip", no_build_isolation=not isolated)
+    installers.seed_backend(chosen, tmp_path, {"PIP_INDEX_URL": "x"}, Silent())  # type: ignore[arg-type]
+    installs = [argv for argv in seen if "install" in argv]
+    assert bool(installs) is seeded
+    assert all("--no-index" in argv and any(word.startswith("setuptools==") for word in argv) for argv in installs)

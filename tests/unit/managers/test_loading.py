@@ -11,9 +11,11 @@ from traitlets.config import Config
 from jupyter_hpcenv import managers
 from jupyter_hpcenv.managers import load_managers
 from jupyter_hpcenv.managers.contract import Manager
+from jupyter_hpcenv.managers.module_only import ModulesManager
 from jupyter_hpcenv.managers.venv import VenvManager
 from jupyter_hpcenv.site import Site
 
+ALONE = EntryPoint("modules", "jupyter_hpcenv.managers.module_only:ModulesManager", managers.GROUP)
 OURS = EntryPoint("venv", "jupyter_hpcenv.managers.venv:VenvManager", managers.GROUP)
 
 
@@ -23,7 +25,14 @@ def load(monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint, **config: Any) -
 
 
 def test_our_own_is_installed() -> None:
-    assert isinstance(load_managers(Config(), Site())["venv"], VenvManager)
+    found = load_managers(Config(), Site())
+    assert isinstance(found["venv"], VenvManager)
+    assert isinstance(found["modules"], ModulesManager)
+
+
+def test_what_a_request_gets_that_names_none_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doors show the first manager as the one that will be taken."""
+    assert list(load(monkeypatch, ALONE, OURS)) == ["venv", "modules"]
 
 
 @pytest.mark.parametrize(
