@@ -132,6 +132,8 @@ class ModuleSet(msgspec.Struct, kw_only=True):
     """How `watch` stood: what ``stat`` prints of it, sorted by nothing, as `jupyter_hpcenv.modules` defines it."""
     reads: list[str] = []
     """Variables that the modulefiles read."""
+    home: str = ""
+    """HOME when they were captured: files of the user's own there are in `watch`, those of a colleague are not."""
     live: str = ""
     """Why the outcome must not be cached, in one sentence; empty if it may be."""
 

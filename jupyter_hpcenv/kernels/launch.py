@@ -94,6 +94,7 @@ def _modules(modules: ModuleSet | None, loader: str, timeout: int, cache: bool) 
         "cache": cache and _may_be_cached(modules),
         # The loader too: what an older one made of the same modules may differ.
         "digest": hashlib.sha256(msgspec.json.encode(modules) + LOADER.read_bytes()).hexdigest()[:32],
+        "home": modules.home,
         "watch": modules.watch,
         "state": modules.state.splitlines(),
     }

@@ -115,6 +115,7 @@ def capture(
         load=list(dict.fromkeys(resolved.values())) if not collection else loaded,
         loaded={watching.target(system.site): listed},
         messages=done.messages,
+        home=done.environ.get("HOME", ""),
     )
     watching.observe(system, modules, listed, done.environ)
     if not modules.live and any(not _CHATTER.fullmatch(line) for line in done.messages):

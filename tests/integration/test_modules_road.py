@@ -132,6 +132,7 @@ def test_kernel_sees_what_an_interactive_shell_sees(made: Made, server: tuple[st
         assert found["prefix"] == prefix
         assert compared(found["environ"], prefix) == wanted, attempt
         assert found["environ"]["OMP_NUM_THREADS"] == "1"
+    assert list((made.cli.data / "hpcenv" / "launch-cache").iterdir()), "the second start was to reuse the first"
     assert made.kernel({**start, "SLURM_CPUS_PER_TASK": "7"})["environ"]["OMP_NUM_THREADS"] == "7"
 
 

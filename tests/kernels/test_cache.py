@@ -174,6 +174,7 @@ def test_server_with_modules_and_one_without_do_not_evict_each_other(tree: Tree,
     [
         {"live": "It has side effects."},
         {"reads": ["PWD"]},
+        {"home": "/home/of-who-captured-them"},
         {"watch": []},
         {"state": ""},
         {"watch": ["/a\nb"], "state": "/a\nb|1|2|3\n"},

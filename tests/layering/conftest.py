@@ -19,8 +19,22 @@ from ..cli.conftest import Cli
 from ..modules import systems
 from .profiles import Profile
 
+
+def _python() -> str:
+    """Return an interpreter without packages, where there is one: what a module brings must not be there anyway."""
+    own = Path(sys.executable).resolve()
+    more = sorted(Path(os.environ.get("HPCENV_TEST_PYENV", "/nowhere")).glob("versions/3.1?.*/bin/python3.1?"))
+    candidates = [own, *(path.resolve() for path in more)]
+    packages = ("numpy", "ipykernel", "setuptools")
+    for path in candidates:
+        folder = path.parent.parent / "lib" / path.name / "site-packages"
+        if folder.is_dir() and not any((folder / each).exists() for each in packages):
+            return str(path)
+    return str(own)
+
+
 #: The interpreter that modules of Python bring.
-PYTHON = os.path.realpath(sys.executable)
+PYTHON = _python()
 
 
 class Centre(NamedTuple):
@@ -80,7 +94,7 @@ def arrive(profile: Profile, home: Path, cache: Path, **config: dict[str, Any]) 
     }
     load = f" && module load {' '.join(profile.login)}" if profile.login else ""
     cli.env.update(environ(f". {init}{load}", {**shell, "PATH": cli.env["PATH"]}))
-    cli.config.mkdir(parents=True)
+    cli.config.mkdir(parents=True, exist_ok=True)
     (cli.config / "jupyter_hpcenv_config.json").write_text(json.dumps(config))
     return Centre(profile, cli, {**shell, **environ(f". {init}", shell)}, init)
 

@@ -1,27 +1,26 @@
 """Four kinds of centres as small trees: what their modules set, and in which order Python then looks for packages.
 
-Each function writes a tree below *root* for the interpreter *python* and returns what a user there types and sees.
+Each function writes a tree below *root* for the interpreter *python*, whose file is named as python3.12 is, and
+returns what a user there types and sees.
 """
 
 from __future__ import annotations
 
-import sys
 import textwrap
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-_LIB = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-
 #: What EasyBuild's Python does at its start, in short: the prefixes of modules come behind a virtual environment, and
 #: before what Python itself has.
-_SITECUSTOMIZE = f"""
+_SITECUSTOMIZE = """
 import os, site, sys
+lib = "lib/python%d.%d/site-packages" % sys.version_info[:2]
 for prefix in os.environ.get("EBPYTHONPREFIXES", "").split(os.pathsep):
-    folder = os.path.join(prefix, "{_LIB}")
+    folder = os.path.join(prefix, lib)
     if prefix and os.path.isdir(folder):
         site.addsitedir(folder)
-sys.path.sort(key=os.path.join(sys.base_prefix, "{_LIB}").__eq__)
+sys.path.sort(key=os.path.join(sys.base_prefix, lib).__eq__)
 """
 
 
@@ -54,9 +53,9 @@ def easybuild(root: Path, python: str, kernel: Path) -> Profile:
     """
     core, compiler, sw = root / "Core", root / "Compiler/GCC/12.3.0", root / "software"
     _text(sw / "python/sitecustomize.py", _SITECUSTOMIZE)
-    installed(sw / "bundle", "numpy", "1.25.1")
-    installed(sw / "bundle", "layer_low", "1.0")
-    installed(sw / "bundle", "layer_mid", "1.0")
+    bundle = sw / "bundle/lib" / Path(python).name / "site-packages"
+    for name, version in (("numpy", "1.25.1"), ("layer_low", "1.0"), ("layer_mid", "1.0")):
+        installed(bundle, name, version)
     _text(sw / "tools/layer_mid.py", '__version__ = "tools"\n')
     _text(sw / "tools/layer_top.py", '__version__ = "tools"\n')
     _lua(core / "GCCcore/12.3.0", f'setenv("EBROOTGCCCORE", "{sw}/GCCcore")')
@@ -119,7 +118,10 @@ def alliance(root: Path, python: str, wheelhouse: Path) -> Profile:
 
 
 def mpi(root: Path, python: str, hdf5: Path) -> Profile:
-    """Lmod with an MPI in a folder of its own and the HDF5 that was built with it, at *hdf5*."""
+    """Lmod with an MPI in a folder of its own, the HDF5 that was built with it at *hdf5*, and a stack of packages.
+
+    The stack lies in ``stack`` below *root*, for whoever fills it.
+    """
     core, programs = root / "Core", root / "mpi/bin"
     programs.mkdir(parents=True)
     for name in ("mpicc", "mpirun"):
@@ -127,7 +129,8 @@ def mpi(root: Path, python: str, hdf5: Path) -> Profile:
     _lua(core / "OpenMPI/4.1", f'family("mpi")\nprepend_path("PATH", "{programs}")')
     _lua(core / "HDF5/1.10", f'depends_on("OpenMPI/4.1")\nsetenv("HDF5_DIR", "{hdf5}")\nsetenv("HDF5_MPI", "ON")')
     _lua(core / "Python/3.11", _python_lua(python))
-    return Profile("lmod", str(core), ["OpenMPI/4.1", "HDF5/1.10", "Python/3.11"])
+    _lua(core / "stack/1.0", f'depends_on("Python/3.11")\nprepend_path("PYTHONPATH", "{root}/stack")')
+    return Profile("lmod", str(core), ["OpenMPI/4.1", "Python/3.11"])
 
 
 # -- pieces -----------------------------------------------------------------
@@ -146,13 +149,13 @@ def wheel(folder: Path, name: str, version: str, *requires: str) -> Path:
     return path
 
 
-def installed(prefix: Path, name: str, version: str) -> None:
-    """Write a package of one module as it lies in the prefix of a module."""
+def installed(folder: Path, name: str, version: str) -> None:
+    """Write a package of one module into a folder of packages."""
     files = {f"{name}.py": f'__version__ = "{version}"\n', **_metadata(name, version, ())}
     files[f"{name}-{version}.dist-info/INSTALLER"] = "EasyBuild\n"
     files[f"{name}-{version}.dist-info/RECORD"] = "".join(f"{each},,\n" for each in files)
     for each, text in files.items():
-        _text(prefix / _LIB / each, text)
+        _text(folder / each, text)
 
 
 def _metadata(name: str, version: str, requires: tuple[str, ...]) -> dict[str, str]:

@@ -86,7 +86,7 @@ def test_what_it_can_not_have_is_refused_at_submit(at: Centre) -> None:
         assert error["code"] == code
         assert words in error["message"]
         assert error["hints"]
-    assert at.cli.data_of("list", "never") == []
+    assert at.cli.data_of("operations") == []
 
 
 def test_a_python_without_ipykernel_is_refused_unless_no_kernel_is_wanted(
@@ -98,6 +98,7 @@ def test_a_python_without_ipykernel_is_refused_unless_no_kernel_is_wanted(
     assert error["code"] == "invalid_request"
     assert "ipykernel" in error["message"]
     assert "ModuleNotFoundError" in error["reason"]
+    assert at.cli.data_of("operations") == []
     made = at.create("bare", *ALONE, "--no-kernel")
     assert made["preflight"]["kind"] == "import"
     assert made["kernels"] == []

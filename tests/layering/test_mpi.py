@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from jupyter_hpcenv.managers.prefixes import find_uv
+
 from ..conftest import require
 from . import profiles
-from .conftest import PYTHON, Centre, environ, which
+from .conftest import PYTHON, Centre, arrive, environ, which
 
 #: Where Debian keeps the HDF5 that was built with MPI.
 HDF5 = next(Path("/usr/lib").glob("*/hdf5/openmpi"), Path("/nonexistent"))
 
 RANKS = """
-import json, sys
+import json
+import mpi4py
 from mpi4py import MPI
 world = MPI.COMM_WORLD
 total = world.allreduce(world.rank + 1)
 if world.rank == 0:
-    library = MPI.Get_library_version()
-    print(json.dumps({"size": world.size, "total": total, "library": library, "file": MPI.__file__}))
+    library, mpicc = MPI.Get_library_version(), mpi4py.get_config()["mpicc"]
+    print(json.dumps({"size": world.size, "total": total, "library": library, "mpicc": mpicc, "file": MPI.__file__}))
 """
 
 PARALLEL = """
 import json, sys
-import h5py
+import h5py, mpi4py, numpy
 from mpi4py import MPI
 world = MPI.COMM_WORLD
 with h5py.File(sys.argv[1], "w", driver="mpio", comm=world) as file:
@@ -38,17 +41,37 @@ with h5py.File(sys.argv[1], "w", driver="mpio", comm=world) as file:
 world.Barrier()
 if world.rank == 0:
     with h5py.File(sys.argv[1]) as file:
-        print(json.dumps({"mpi": h5py.get_config().mpi, "ranks": [int(each) for each in file["ranks"]]}))
+        answer = {"mpi": h5py.get_config().mpi, "ranks": [int(each) for each in file["ranks"]]}
+    print(json.dumps({**answer, **{each.__name__: each.__file__ for each in (h5py, mpi4py, numpy)}}))
 """
 
 
-@pytest.fixture
-def at(tmp_path: Path, centre: Callable[..., Centre]) -> Centre:
-    """A centre with MPI and an HDF5 that was built with it."""
+class Ranks(NamedTuple):
+    """A centre with MPI, and an environment there with mpi4py."""
+
+    at: Centre
+    root: Path
+    environment: dict[str, Any]
+
+    @property
+    def mpicc(self) -> str:
+        return f"{self.root}/mpi/bin/mpicc"
+
+
+def build_variables(*given: str) -> list[str]:
+    return [word for each in given for word in ("--build-var", each)]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ranks:
+    """mpi4py from source; the flags are for speed alone."""
     require("gcc", bool(which("gcc")))
     require("Open MPI", bool(which("mpicc.openmpi") and which("mpirun.openmpi")))
-    require("HDF5 for Open MPI", (HDF5 / "include/hdf5.h").exists() or HDF5.exists())
-    return centre(profiles.mpi(tmp_path / "site", PYTHON, HDF5), VenvManager={})
+    require("HDF5 for Open MPI", HDF5.exists())
+    root = tmp_path_factory.mktemp("site")
+    at = arrive(profiles.mpi(root, PYTHON, HDF5), tmp_path_factory.mktemp("home"), cache, VenvManager={})
+    given = build_variables(f"MPICC={root}/mpi/bin/mpicc", "PIP_NO_BINARY=mpi4py", "CFLAGS=-O0 -g0")
+    return Ranks(at, root, at.create("ranks", "mpi4py", "--no-kernel", *given))
 
 
 def on_two_ranks(at: Centre, made: dict[str, Any], code: str, *arguments: str) -> Any:
@@ -61,13 +84,36 @@ def on_two_ranks(at: Centre, made: dict[str, Any], code: str, *arguments: str) -
     return json.loads(done.stdout)
 
 
-def test_mpi4py_is_built_against_the_modules_mpi(at: Centre, tmp_path: Path) -> None:
-    mpicc = f"{tmp_path}/site/mpi/bin/mpicc"
-    made = at.create(
-        "ranks", "mpi4py", "--no-kernel", "--build-var", f"MPICC={mpicc}", "--build-var", "PIP_NO_BINARY=mpi4py"
-    )
-    assert made["build_variables"]["MPICC"] == mpicc
-    found = on_two_ranks(at, made, RANKS)
+def test_mpi4py_is_built_against_the_modules_mpi(ranks: Ranks) -> None:
+    """The build variables reach the compiler, which is MPI's."""
+    made = ranks.environment
+    assert made["build_variables"]["MPICC"] == ranks.mpicc
+    assert made["installer"] == "pip"
+    found = on_two_ranks(ranks.at, made, RANKS)
     assert (found["size"], found["total"]) == (2, 3)
     assert "Open MPI" in found["library"]
+    assert found["mpicc"] == ranks.mpicc
     assert found["file"].startswith(made["prefix"])
+
+
+def test_parallel_h5py_is_built_on_the_packages_of_modules(ranks: Ranks, tmp_path: Path) -> None:
+    """Without isolation it is built against the numpy and mpi4py of the stack, and these stay the ones imported."""
+    at, stack = ranks.at, ranks.root / "stack"
+    target = ["--python", PYTHON, "--target", str(stack)]
+    needed = ["numpy>=2", "Cython", "pkgconfig"]
+    subprocess.run([find_uv(), "pip", "install", "--quiet", *target, *needed], check=True, timeout=240)
+    for each in Path(ranks.environment["prefix"]).glob("lib/python3*/site-packages/mpi4py*"):
+        shutil.copytree(each, stack / each.name)
+    (at.cli.home / ".pydistutils.cfg").write_text("[build_ext]\nparallel = 2\n")
+    given = build_variables(f"CC={ranks.mpicc}", "PIP_NO_BINARY=h5py", "CFLAGS=-O0 -g0")
+    load = ("OpenMPI/4.1", "HDF5/1.10", "Python/3.11", "stack/1.0")
+    made = at.cli.data_of(
+        "create", "parallel", *(word for each in load for word in ("--module", each)), "h5py", "--no-kernel", *given
+    )
+    assert made["system_site_packages"] is True
+    found = on_two_ranks(at, made, PARALLEL, str(tmp_path / "ranks.h5"))
+    assert found["mpi"] is True
+    assert found["ranks"] == [10, 11]
+    assert found["h5py"].startswith(made["prefix"])
+    assert found["numpy"].startswith(str(stack))
+    assert found["mpi4py"].startswith(str(stack))
