@@ -34,7 +34,7 @@ def render_activation(dialect: str, record: Record, site: Site, *, several: bool
     Raises `InvalidRequest` for an unknown dialect and for what the dialect can not carry, and what
     `jupyter_hpcenv.site.rendering.render` raises.
     """
-    return render_facts(dialect, facts_of(record, site, several=several), site.template_dirs)
+    return render_facts(dialect, facts_of(record, site, several=several), site.templates_for(record.location))
 
 
 def render_facts(dialect: str, facts: Facts, template_dirs: Sequence[str] = ()) -> str:

@@ -114,7 +114,13 @@ def _may_be_cached(modules: ModuleSet) -> bool:
 
 def rehearse_launch(record: Record, site: Site) -> None:
     """Render the launch script of *record* and write nothing: what `render_launch` raises is known before a change."""
-    render_launch(record, site.variables, site.template_dirs, timeout=site.module_timeout, cache=site.module_cache)
+    render_launch(
+        record,
+        site.variables,
+        site.templates_for(record.location),
+        timeout=site.module_timeout,
+        cache=site.module_cache,
+    )
 
 
 def launch_path(prefix: Path) -> Path:
@@ -136,7 +142,11 @@ def write_launch(record: Record, site: Site, guard: Callable[[], None] | None = 
     """
     path, loader = launch_path(Path(record.prefix)).with_name(name), loader_path(Path(record.prefix))
     text = render_launch(
-        record, site.variables, site.template_dirs, timeout=site.module_timeout, cache=site.module_cache
+        record,
+        site.variables,
+        site.templates_for(record.location),
+        timeout=site.module_timeout,
+        cache=site.module_cache,
     )
     try:
         path.parent.mkdir(mode=0o755, exist_ok=True)

@@ -28,7 +28,8 @@ class Site(Configurable):
     """Where environments may lie, which Pythons exist, and what every kernel gets."""
 
     locations = Dict(
-        help="""Named places for environments: ``{name: folder}`` or ``{name: {"root": folder, "description": text}}``.
+        help="""Named places for environments: ``{name: folder}`` or ``{name: {"root": folder, "description": text,
+        "templates": folder}}``; templates there come before those of template_dirs, for environments of this place.
         In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch},
         {python_version} (of the environment, such as 3.12: one folder for each) and {data_dir} (jupyter_hpcenv's own
         folder in the user's Jupyter data folder).
@@ -57,6 +58,8 @@ class Site(Configurable):
             root = value.get("root") if isinstance(value, dict) else value
             if not isinstance(root, str) or not root:
                 raise TraitError(f"c.Site.locations[{name!r}] needs a folder: a text, or a dictionary with “root”.")
+            if isinstance(value, dict) and not isinstance(value.get("templates", ""), str):
+                raise TraitError(f"c.Site.locations[{name!r}] has “templates” that are no folder.")
         return dict(proposal["value"])
 
     default_location = Unicode(
@@ -201,6 +204,12 @@ class Site(Configurable):
     contact = Unicode(help="Whom to ask: a mail address or a page; shown with errors that staff can mend.").tag(
         config=True
     )
+
+    def templates_for(self, location: str) -> list[str]:
+        """Return the folders of templates for environments of a location, the first to look at first."""
+        value = self.locations.get(location)
+        own = value.get("templates", "") if isinstance(value, dict) else ""
+        return [own, *self.template_dirs] if own else list(self.template_dirs)
 
     @property
     def data_dir(self) -> Path:

@@ -209,3 +209,19 @@ def test_sites_template_is_used(tmp_path: Path, make_record: Make, home: Path) -
     environ = start(["/bin/sh"], launch)["environ"]
     assert isinstance(environ, dict)
     assert environ["SITE"] == "testcluster"
+
+
+def test_a_locations_templates_come_before_the_sites(make_record: Make, tmp_path: Path) -> None:
+    """Of one location alone: what a centre does on scratch need not be right elsewhere."""
+    for name, text in (("site", "# of the site\n"), ("scratch", "# of the location\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "launch_epilogue.sh.j2").write_text(text)
+    here = {"root": str(tmp_path), "templates": str(tmp_path / "scratch")}
+    site = Site(locations={"scratch": here, "home": str(tmp_path)}, template_dirs=[str(tmp_path / "site")])
+    (tmp_path / "prefix").mkdir()
+    texts = {}
+    for location in ("scratch", "home"):
+        texts[location] = kernels.write_launch(make_record(location=location), site).read_text()
+    assert "# of the location" in texts["scratch"]
+    assert "# of the site" not in texts["scratch"]
+    assert "# of the site" in texts["home"]
