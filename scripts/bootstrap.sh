@@ -61,7 +61,7 @@ make_venv() {
     fi
   fi
   if [ ! -x .venv/bin/uv ]; then
-    if .venv/bin/python -m ensurepip --upgrade >/dev/null 2>&1; then
+    if .venv/bin/python -m ensurepip --upgrade --default-pip >/dev/null 2>&1; then
       .venv/bin/python -m pip install --quiet "uv>=0.8"
     elif "$python" -m pip --version >/dev/null 2>&1; then
       "$python" -m pip --python .venv/bin/python install --quiet "uv>=0.8"

@@ -24,6 +24,7 @@ def check_words(request: CreateRequest) -> None:
     if request.display_name:
         check_display_name(request.display_name)
     check_variables(request.variables)
+    check_variables(request.build_variables)
     if "\0" in request.python or len(request.python) > 4_096:
         raise InvalidRequest("That is no Python.", hints=["Give a version such as 3.12, or a path."])
 

@@ -31,7 +31,7 @@ from ..errors import (
     Refused,
     WrongState,
 )
-from ..lifecycle import change, create, delete
+from ..lifecycle import change, create, delete, templates
 from ..lifecycle.surroundings import surroundings
 from ..managers import load_managers
 from ..managers.contract import Manager
@@ -128,6 +128,7 @@ class Admission:
         location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
         target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
         create.rehearse(request, work, target, self.site)
+        templates.require(self.site, location)
         ticket = Ticket(
             id=identifier,
             verb=verb,
@@ -274,6 +275,7 @@ class Admission:
             )
         if row.state not in ("ready", "python_gone", "module_missing"):
             raise WrongState(f"{row.name} can not be changed. {row.message}", hints=["Delete it and create it again."])
+        templates.require(self.site, row.location)
         with self._claimed(row, "change") as guard:
             change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site, guard)
         return self.catalog.find(row.id)
@@ -338,7 +340,7 @@ class Admission:
                     "path": str(self.site.kernels_dir / name),
                     "environment": row.id if row else "",
                     "location": row.location if row else "",
-                    "state": "ready" if row and row.state == "ready" else "orphan",
+                    "state": "ready" if row and row.state in ("ready", "module_missing") else "orphan",
                 }
             )
         return found

@@ -28,7 +28,7 @@ def activation(
     if (reference is None) is not bool(prefix):
         raise click.UsageError("Give ENVIRONMENT, or --prefix.")
     if install and (prefix or several):
-        raise click.UsageError("--install goes with ENVIRONMENT alone.")
+        raise click.UsageError("--install goes with ENVIRONMENT, and not with --several or --prefix: save the text.")
     if reference is None:
         _of_prefix(session, prefix, dialect or "bash", several=several)
         return
@@ -39,6 +39,8 @@ def activation(
         admission.reconcile()
         found = admission.install_activation(reference, dialect)
         lines = [f"Installed {found.path}. Use it with:", *filter(None, [found.use, found.command])]
+        if dialect in ("sbatch", "pbs"):
+            lines = [f"Wrote {found.path}.", "Copy it, write your own commands at its end, and submit the copy."]
     else:
         found = admission.activation(reference, dialect or "", several=several)
         lines = found.text.splitlines() or [found.command]
@@ -74,12 +76,13 @@ def list_(session: Session) -> None:
 
 @templates.command()
 @click.argument("name", metavar="NAME")
+@click.option("--built-in", is_flag=True, help="The one that comes along, whatever the site has.")
 @with_session
-def show(session: Session, name: str) -> None:
-    """Print a template as it would be used, for a site's own to begin with."""
+def show(session: Session, name: str, built_in: bool) -> None:
+    """Print a template as it would be used."""
     from ..site.proofreading import show_template
 
-    text = show_template(name, session.admission.site)
+    text = show_template(name, session.admission.site, built_in=built_in)
     session.output.result({"name": name, "text": text}, text.splitlines())
 
 

@@ -119,9 +119,14 @@ def _unsolved_by_uv(flat: str, said: str) -> HpcenvError:
 
 
 def _conflict(said: str) -> RequirementsConflict:
+    fixed = "(constraint)" in said
     return RequirementsConflict(
         "The requirements exclude each other.",
-        hints=["Loosen one of the requirements that the installer names.", "Or choose another Python."],
+        hints=[
+            *(["A module fixes the version that is called a constraint: choose another one."] if fixed else []),
+            "Loosen one of the requirements that the installer names.",
+            "Or choose another Python.",
+        ],
         reason=said,
     )
 

@@ -7,17 +7,20 @@ environment; everything else that a user or a site set for it counts.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from ..errors import BuildFailed
 from ..files import write_atomic
@@ -105,14 +108,42 @@ def cache_takes_locks(env: Mapping[str, str]) -> bool:
     return True
 
 
-def write_requirements(folder: Path, requirements: Sequence[str], kernel: bool) -> Path:
-    """Write the requirements for an installer, with ipykernel where a kernel is wanted; return the file."""
+def write_requirements(folder: Path, requirements: Sequence[str], kernel: bool, *, constrained: bool = False) -> Path:
+    """Write the requirements for an installer, with ipykernel where a kernel is wanted; return the file.
+
+    *constrained*: `write_constraints` has written a file beside it.
+    """
     lines = [_line(text) for text in requirements]
+    if constrained:
+        lines.append("-c constraints.txt")
     if kernel and "ipykernel" not in {_name(text) for text in requirements}:
         lines.append("ipykernel")
     path = folder / "requirements.txt"
     write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
     return path
+
+
+def write_constraints(folder: Path, around: Surroundings, python: str) -> bool:
+    """Write which versions the modules' packages have, so that none is installed anew behind them; False without any.
+
+    What modules put on PYTHONPATH comes first whatever is installed beside it: another version would never be
+    imported, but what needs it would be installed, and fail.
+    """
+    lines = sorted({f"{name}=={version}" for name, version in _brought(around.environ, python)})
+    if lines:
+        write_atomic(folder / "constraints.txt", "".join(f"{line}\n" for line in lines).encode())
+    return bool(lines)
+
+
+def _brought(environ: Mapping[str, str], python: str) -> Iterator[tuple[str, str]]:
+    short = ".".join(python.split(".")[:2])
+    folders = [Path(folder) for folder in environ.get("PYTHONPATH", "").split(":") if folder.startswith("/")]
+    roots = [Path(root) for root in environ.get("EBPYTHONPREFIXES", "").split(":") if root.startswith("/")]
+    folders += [root / "lib" / f"python{short}" / "site-packages" for root in roots]
+    for found in distributions(path=[str(folder) for folder in folders]):
+        name, version = found.metadata["Name"], found.metadata["Version"]
+        with contextlib.suppress(InvalidRequirement, InvalidVersion, TypeError):
+            yield str(canonicalize_name(Requirement(name).name)), str(Version(version))
 
 
 def _line(requirement: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import CreateRequest, Reporter, Step
+from ..models import CreateRequest, PythonFact, Reporter, Step
 from ..process import environment
 from ..site import Site
 from . import index, installers, packages, pipconf
@@ -121,6 +121,7 @@ class VenvManager(Manager):
         _known(request.installer, INSTALLERS, "installer")
         _known(request.creator, CREATORS, "creator")
         python = choose_python(request.python or around.python, find_pythons(self._site), around.environ)
+        _check_minor(python, around, find_pythons(self._site))
         wanted = request.system_site_packages
         layered = around.brings_packages if wanted is None else wanted
         installer, reason = self._installer(request.installer, around, layered=layered)
@@ -219,7 +220,8 @@ class VenvManager(Manager):
         seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
         tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else seeded
         with self._own_folder() as folder:
-            wanted = installers.write_requirements(folder, requirements, choice.kernel)
+            constrained = installers.write_constraints(folder, around, choice.python.version)
+            wanted = installers.write_requirements(folder, requirements, choice.kernel, constrained=constrained)
             installers.install(choice, wanted, prefix, env, report, self._site.module_hints)
         return Built(
             creator=choice.creator,
@@ -242,6 +244,18 @@ class VenvManager(Manager):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, from the metadata files in its site-packages."""
         return packages.list_packages(prefix)
+
+
+def _check_minor(python: PythonFact, around: Surroundings, found: Sequence[PythonFact]) -> None:
+    """Raise `InvalidRequest` where modules bring packages for another Python than the one that was chosen."""
+    if not (around.brings_packages and around.python):
+        return
+    theirs = choose_python(around.python, found, around.environ).version.split(".")[:2]
+    if python.version.split(".")[:2] != theirs:
+        raise InvalidRequest(
+            f"The modules bring packages for Python {'.'.join(theirs)}, which Python {python.version} can not use.",
+            hints=["Leave out the Python, so that the modules’ own is taken.", "Or choose other modules."],
+        )
 
 
 def _known(wanted: str, known: tuple[str, ...], what: str) -> None:

@@ -132,10 +132,10 @@ def _not_found(
 
 def _behind(module: Available, reason: str) -> ModuleNotFound:
     chains = [" and ".join(chain) for chain in module.prerequisites]
+    some = "; or ".join(chains[:4]) + ("; or others" if len(chains) > 4 else "")
+    hint = f"Load {chains[0]} first." if len(chains) == 1 else f"Load one of these first: {some}."
     return ModuleNotFound(
-        f"The module {module.name} can not be loaded before others.",
-        hints=[f"Load {chain} first." for chain in chains[:4]],
-        reason=reason,
+        f"The module {module.name} can not be loaded with what is loaded before it.", hints=[hint], reason=reason
     )
 
 

@@ -62,11 +62,11 @@ def list_templates(site: Site) -> list[Template]:
     return found
 
 
-def show_template(name: str, site: Site) -> str:
-    """Return the text of a template as it would be used; raises `NotFound` if there is none of that name."""
+def show_template(name: str, site: Site, *, built_in: bool = False) -> str:
+    """Return the text of a template as it would be used, or ours; raises `NotFound` if there is none of that name."""
     if not (PACKAGE_TEMPLATES / name).is_file() or "/" in name:
         raise NotFound(f"There is no template {name!r}.", hints=["List the templates to see their names."])
-    return source_of(name, site.template_dirs)
+    return source_of(name, () if built_in else site.template_dirs)
 
 
 def check_templates(site: Site, samples: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Finding]:
@@ -91,6 +91,9 @@ def _check(name: str, values: Sequence[Mapping[str, object]], site: Site, folder
         number = int(line[1]) if line else 0
         return [Finding(template=name, path=path, line=number, message=error.message, fatal=True)]
     for text in texts:
+        if not text.strip():
+            message = f"The template {path} gives nothing at all."
+            return [Finding(template=name, path=path, line=0, message=message, fatal=True)]
         for reader in _readers(name, text):
             findings = _read(reader, text, name, path, folder)
             if findings:

@@ -3,9 +3,9 @@
 #
 # To be sourced by bash, dash, ksh or zsh; “deactivate” puts everything back.
 
-if [ -n "${_HPCENV_ACTIVE:-}" ] || { [ -n "${VIRTUAL_ENV:-}" ] && command -v deactivate >/dev/null 2>&1; }; then
-  deactivate
-fi
+case ${_HPCENV_ACTIVE:+is a function}${VIRTUAL_ENV:+$(LC_ALL=C command -V deactivate 2>/dev/null)} in
+*"is a function"* | *"is a shell function"*) deactivate ;; # a program of that name would be somebody else's
+esac
 if [ ! -x '/scratch/user/it'\''s climate/bin/python' ]; then
   printf 'The environment %s is not there: %s does not exist.\n' 'climate' '/scratch/user/it'\''s climate/bin/python' >&2
   return 1

@@ -364,3 +364,31 @@ def test_the_module_of_a_python_is_captured_unasked(made: Made) -> None:
     made.cli.data_of(*request, **{name: value for name, value in loaded.items() if name != "HOME"})
     assert made.cli.data_of("show", "unasked")["modules"]["load"] == ["Python/3.11.7"]
     made.cli.data_of("delete", "unasked", "--now")
+
+
+def test_what_would_hide_behind_a_modules_package_is_refused(made: Made) -> None:
+    """Another numpy could be installed, and would never be imported: what needs it would be proven and then fail."""
+    modules = [word for module in SCIPY[made.system] for word in ("--module", module)]
+    error = made.cli.error_of("create", "nope", *modules, "numpy>=2")
+    assert error["code"] == "requirements_conflict"
+    assert any("A module fixes the version" in hint for hint in error["hints"])
+    others = [each for each in made.cli.data_of("pythons") if not each["version"].startswith("3.11.")]
+    for other in others[:1]:
+        error = made.cli.error_of("create", "nope", *modules, "--python", other["path"])
+        assert error["code"] == "invalid_request"
+        assert "bring packages for Python" in error["message"]
+
+
+def test_a_template_that_no_shell_can_read_changes_nothing(made: Made, tmp_path: Path) -> None:
+    """It renders well, and what it gives is no script: refused before anything is written, naming the template."""
+    folder = tmp_path / "templates"
+    folder.mkdir(mode=0o755)
+    (folder / "launch_prologue.sh.j2").write_text("if true; then\n")
+    option = ("-D", f"Site.template_dirs={[str(folder)]!r}")
+    launch = Path(made.environment["prefix"], ".hpcenv", "launch")
+    before = launch.read_text()
+    error = made.cli.error_of("edit", "layered", "--display-name", "Other", *option)
+    assert "launch.sh.j2" in error["message"]
+    assert launch.read_text() == before
+    assert "nope" not in [row["name"] for row in made.cli.data_of("list")]
+    assert made.cli.error_of("create", "nope", *option)["message"] == error["message"]

@@ -120,12 +120,16 @@ def alliance(root: Path, python: str, wheelhouse: Path) -> Profile:
 def mpi(root: Path, python: str, hdf5: Path) -> Profile:
     """Lmod with an MPI in a folder of its own, the HDF5 that was built with it at *hdf5*, and a stack of packages.
 
-    The stack lies in ``stack`` below *root*, for whoever fills it.
+    The stack lies in ``stack`` below *root*, for whoever fills it. Besides the compiler on PATH there is one in
+    ``mpi/libexec`` that leaves ``mpicc.used`` behind.
     """
     core, programs = root / "Core", root / "mpi/bin"
     programs.mkdir(parents=True)
     for name in ("mpicc", "mpirun"):
         (programs / name).symlink_to(f"/usr/bin/{name}.openmpi")
+    compiler = root / "mpi/libexec/mpicc"
+    _text(compiler, '#!/bin/sh\n: >"$0.used"\nexec /usr/bin/mpicc.openmpi "$@"')
+    compiler.chmod(0o755)
     _lua(core / "OpenMPI/4.1", f'family("mpi")\nprepend_path("PATH", "{programs}")')
     _lua(core / "HDF5/1.10", f'depends_on("OpenMPI/4.1")\nsetenv("HDF5_DIR", "{hdf5}")\nsetenv("HDF5_MPI", "ON")')
     _lua(core / "Python/3.11", _python_lua(python))

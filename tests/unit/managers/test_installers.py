@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_hpcenv.managers import installers
-from jupyter_hpcenv.managers.contract import Choice
+from jupyter_hpcenv.managers.contract import Choice, Surroundings
 from jupyter_hpcenv.managers.installers import build_environment, write_requirements
 from jupyter_hpcenv.models import PythonFact
 from jupyter_hpcenv.process import Completed
@@ -111,3 +111,17 @@ def test_what_builds_packages_is_seeded_where_nothing_has_it(
     installs = [argv for argv in seen if "install" in argv]
     assert bool(installs) is seeded
     assert all("--no-index" in argv and any(word.startswith("setuptools==") for word in argv) for argv in installs)
+
+
+def test_builds_get_their_variables_and_a_cache_for_each_set_of_modules(tmp_path: Path) -> None:
+    """What one compiler or MPI built must not be taken where another one is loaded."""
+
+    def env(**around: Any) -> dict[str, str]:
+        return build_environment({"HOME": str(tmp_path)}, choice("pip"), tmp_path, Surroundings(**around))
+
+    plain, one = env(), env(modules=["gcc/12"], build_variables={"MPICC": "/opt/mpicc"})
+    assert one["MPICC"] == "/opt/mpicc"
+    assert "PIP_CACHE_DIR" not in plain
+    assert one["PIP_CACHE_DIR"] == env(modules=["gcc/12"], build_variables={"MPICC": "/opt/mpicc"})["PIP_CACHE_DIR"]
+    others = [env(modules=["gcc/13"]), env(modules=["gcc/12"]), env(build_variables={"MPICC": "/opt/mpicc"})]
+    assert len({each["PIP_CACHE_DIR"] for each in (one, *others)}) == 4
