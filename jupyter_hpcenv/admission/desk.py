@@ -250,6 +250,8 @@ class Admission:
                 changed = change.proven(changed, self.site)
             return changed
 
+        if patch == EnvironmentPatch() and if_match is None:
+            return self.catalog.find(reference)  # nothing to change, and no revision to count up
         return self._edit(reference, edit)
 
     def refresh(self, reference: str) -> EnvironmentDetail:

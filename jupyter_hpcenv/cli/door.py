@@ -24,6 +24,10 @@ def run(arguments: list[str]) -> int:
     # Options may be what is wrong, so whether JSON is wanted can not wait until they are parsed.
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     output = Output("--json" in options)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # who runs us under nohup has said that it shall not count
+            with contextlib.suppress(ValueError):  # only the main thread may
+                signal.signal(number, signal.default_int_handler)
     try:
         _check_text(arguments)
         from .app import app

@@ -50,20 +50,21 @@ def system(site: Site, environ: Mapping[str, str] | None = None) -> ModuleSystem
     return NoSystem(site, known)
 
 
-def of(known: ModuleSet, site: Site) -> ModuleSystem:
+def of(known: ModuleSet, site: Site, environ: Mapping[str, str] | None = None) -> ModuleSystem:
     """Return the module system that *known* was captured with, to be asked again, by a worker or a refresh.
 
-    Its variables need not be there: the start file and MODULEPATH are those of the capture, where nothing newer is.
+    Its variables need not be there: the start file is that of the capture, and so are the folders of modules, after
+    those that are searched here anyway.
     """
-    environ = dict(os.environ)
-    if not environ.get("MODULEPATH"):
-        environ["MODULEPATH"] = ":".join(known.modulepath)
+    here = dict(os.environ if environ is None else environ)
+    folders = [*here.get("MODULEPATH", "").split(":"), *known.modulepath]  # as the launch script has them
+    here["MODULEPATH"] = ":".join(dict.fromkeys(folder for folder in folders if folder))
     kind = Lmod if known.system == "lmod" else Tcl
     home = str(Path(known.init).parent.parent) if known.init else ""
-    found = system(site, environ)
+    found = system(site, here)
     if found.name == known.system and (found.init == known.init or not Path(known.init).is_file()):
         return found  # as the site has it now
-    return kind(site, environ, home=home, init=known.init)
+    return kind(site, here, home=home, init=known.init)
 
 
 def _make(kind: str, site: Site, environ: Mapping[str, str], home: str) -> ModuleSystem:

@@ -110,7 +110,7 @@ def capture(
         version=system.version,
         init=system.init,
         purge=policy,
-        modulepath=[folder for folder in done.was.get("MODULEPATH", "").split(":") if folder],
+        modulepath=_folders(done, collection),
         asked=list(asked),
         load=list(dict.fromkeys(resolved.values())) if not collection else loaded,
         loaded={watching.target(system.site): listed},
@@ -243,3 +243,9 @@ def _python(done: Loaded) -> str:
         if found and os.path.dirname(found) not in before:  # noqa: PTH120  as it stands on PATH
             return found
     return ""
+
+
+def _folders(done: Loaded, collection: str) -> list[str]:
+    """Return where modules were looked for; a collection adds folders of its own, which only the outcome shows."""
+    after = done.environ.get("MODULEPATH", "").split(":") if collection else []
+    return list(dict.fromkeys(folder for folder in [*done.was.get("MODULEPATH", "").split(":"), *after] if folder))

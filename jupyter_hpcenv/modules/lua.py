@@ -50,6 +50,10 @@ _KNOWN = frozenset(
 #: Members of the libraries above that are not pure.
 _UNSTEADY = frozenset({"random", "randomseed", "dump"})
 
+#: What names other modules.
+_LOADS = frozenset({"load", "unload", "always_unload", "depends_on", "prereq", "prereq_any"})
+_RANGES = frozenset({"atleast", "between", "latest"})
+
 _SETS = frozenset({"setenv", "pushenv", "unsetenv", "prepend_path", "append_path", "remove_path"})
 _EXTENDS = _SETS - {"setenv", "unsetenv"}
 
@@ -72,7 +76,7 @@ class _Token(NamedTuple):
 
 def judge(path: str, text: str) -> Verdict:
     """Return what the modulefile at *path* depends on."""
-    verdict = Verdict(reads=set(), sets=set(), extends=set(), names=set())
+    verdict = Verdict(reads=set(), sets=set(), extends=set(), names=set(), needs=[])
     try:
         tokens = _tokens(text)
         _weigh(tokens, verdict)
@@ -126,8 +130,31 @@ def _weigh(tokens: Sequence[_Token], verdict: Verdict) -> None:
         elif name in _PURE:
             if name in _SETS:
                 _note(tokens, place, name, verdict)
+            elif name in _LOADS:
+                _named(tokens, place, name, verdict)
         elif name not in own:
             raise Impure(f"uses “{name}”, whose outcome may change from one load to the next")
+
+
+def _named(tokens: Sequence[_Token], place: int, function: str, verdict: Verdict) -> None:
+    """Note the modules that a call names; each has to stand there as a text."""
+    names: list[str] = []
+    depth = 0
+    for token in tokens[place + 1 :]:
+        if token.kind == "mark" and token.text in "({":
+            depth += 1
+        elif token.kind == "mark" and token.text in ")}":
+            depth -= 1
+        elif token.kind == "string":
+            names.append(token.text)
+        elif not (token == _Token("mark", ",") or (token.kind == "name" and token.text in _RANGES)):
+            raise Impure(f"uses “{function}” on a module whose name it puts together")
+        if depth <= 0:
+            break
+    if not names or not all(re.fullmatch(r"[\w.+/@=,~-]+", name) for name in names):
+        raise Impure(f"uses “{function}” on a module whose name it puts together")
+    verdict.names.update(names)
+    verdict.needs += [frozenset(names)] if function == "prereq_any" else [frozenset({name}) for name in names]
 
 
 def _getenv(tokens: Sequence[_Token], place: int) -> str:

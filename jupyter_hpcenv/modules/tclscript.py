@@ -11,13 +11,18 @@ from collections.abc import Sequence
 from .tclwords import Word, commands, substitutions
 from .verdict import Impure, Verdict
 
-#: Commands whose outcome follows from their arguments and from what is loaded.
+#: Commands whose outcome follows from their arguments and from what is loaded; to hide and forbid can depend on dates.
 _PURE = frozenset(
     (
         *("setenv", "unsetenv", "pushenv", "prepend-path", "append-path", "remove-path", "set-alias", "unset-alias"),
         *("set-function", "unset-function", "conflict", "prereq", "prereq-any", "prereq-all", "depends-on"),
         *("always-load", "family", "module-whatis", "module-help", "add-property", "remove-property", "extensions"),
-        *("module-version", "module-alias", "module-virtual", "module-hide", "module-tag", "module-forbid"),
+        *(
+            "module-version",
+            "module-alias",
+            "module-virtual",
+            "module-tag",
+        ),
         *("complete", "uncomplete", "require-fullname", "versioncmp", "is-loaded", "append", "lappend", "incr"),
         *("list", "lindex", "llength", "lrange", "lreverse", "linsert", "lsearch", "lsort", "concat", "join"),
         *("split", "string", "format", "regexp", "regsub", "break", "continue", "return", "error", "exit", "global"),
@@ -37,7 +42,7 @@ _ENV = re.compile(r"(?:::)?env(?:\((.*)\))?", re.DOTALL)
 
 def judge(path: str, text: str) -> Verdict:
     """Return what the modulefile at *path* depends on."""
-    verdict = Verdict(reads=set(), sets=set(), extends=set(), names=set())
+    verdict = Verdict(reads=set(), sets=set(), extends=set(), names=set(), needs=[])
     try:
         _Judge(verdict).script(text)
     except (Impure, RecursionError) as reason:
@@ -80,6 +85,8 @@ class _Judge:
             self._changes(name, rest)
         if name in ("prereq", "prereq-any"):
             self._alternatives(rest)
+        elif name in ("prereq-all", "depends-on", "always-load"):
+            self._named(rest)
         if any(word.text == "-command" for word in rest):
             raise Impure("hands a command to another one")
 
@@ -118,7 +125,16 @@ class _Judge:
         named = [word for word in words if not word.text.startswith("-")]
         if len(named) > 1 and not all(word.literal for word in named):
             raise Impure("needs one of several modules whose names it puts together")
-        self._verdict.names.update(word.text for word in named if word.literal)
+        self._named(named)
+        self._verdict.needs[len(self._verdict.needs) - len(named) :] = [frozenset(word.text for word in named)]
+
+    def _named(self, words: Sequence[Word]) -> None:
+        """Note modules that are loaded or unloaded; each has to stand there as a text."""
+        named = [word for word in words if not word.text.startswith("-")]
+        if not named or not all(word.literal and re.fullmatch(r"[\w.+/@=,~:-]+", word.text) for word in named):
+            raise Impure("loads or unloads a module whose name it puts together")
+        self._verdict.names.update(word.text for word in named)
+        self._verdict.needs += [frozenset({word.text}) for word in named]
 
     def _expression(self, words: Sequence[Word]) -> None:
         """Judge an expression: it is substituted a second time, so it must be braced, or a plain word."""
@@ -210,3 +226,5 @@ class _Judge:
     def _do_module(self, words: Sequence[Word]) -> None:
         if not words or words[0].text not in ("load", "add", "unload", "rm", "use", "config"):
             raise Impure("uses “module” for other things than to load modules")
+        if words[0].text in ("load", "add", "unload", "rm"):
+            self._named(words[1:])

@@ -17,7 +17,9 @@ class Verdict(msgspec.Struct, kw_only=True):
     extends: set[str] = set()
     """Those of them whose outcome depends on what they were."""
     names: set[str] = set()
-    """Modules that it would load if they were there, and of which one is enough."""
+    """Modules that it names: to be loaded, needed or unloaded."""
+    needs: list[frozenset[str]] = []
+    """Of each set one has to be loaded in the end, under that name; else an alias or another file decided."""
 
 
 class Impure(Exception):

@@ -36,7 +36,9 @@ def target(site: Site) -> str:
 
 
 def snapshot(paths: Iterable[str]) -> str:
-    """Return how files and folders stand, as ``LC_ALL=C stat -L -c '%n|%s|%.9Y|%f' -- PATHS`` prints it.
+    """Return how files and folders stand, as ``LC_ALL=C stat -L -c '%n|%s|%.9Y|%.9Z|%i|%f' -- PATHS`` prints it.
+
+    Time of change and inode too: builds that are to be repeatable give all files one size and date.
 
     What is not there has no line. There is no line break after the last line, as in a shell's ``$(…)``.
     """
@@ -44,8 +46,8 @@ def snapshot(paths: Iterable[str]) -> str:
     for path in paths:
         with contextlib.suppress(OSError):
             facts = os.stat(path)  # noqa: PTH116  the path is printed as it was given
-            seconds, rest = divmod(facts.st_mtime_ns, 1_000_000_000)
-            lines.append(f"{path}|{facts.st_size}|{seconds}.{rest:09d}|{facts.st_mode:x}")
+            times = "|".join(f"{ns // 10**9}.{ns % 10**9:09d}" for ns in (facts.st_mtime_ns, facts.st_ctime_ns))
+            lines.append(f"{path}|{facts.st_size}|{times}|{facts.st_ino}|{facts.st_mode:x}")
     return "\n".join(lines)
 
 
@@ -118,6 +120,11 @@ def observe(system: ModuleSystem, modules: ModuleSet, loaded: Sequence[Module], 
         reason = reason or verdict.live
         reads |= verdict.reads | verdict.extends
         names |= verdict.names
+        for need in verdict.needs:
+            if not any(module.name == name or module.name.startswith(f"{name}/") for name in need for module in loaded):
+                reason = (
+                    reason or f"{path} names {' or '.join(sorted(need))}, and what that means is decided elsewhere."
+                )
     if not reason and any("\n" in path or "|" in path for path in (*watch, *folders)):
         reason = "A path of a modulefile has a sign in it that a list of paths can not hold."
     watch += settings

@@ -15,7 +15,7 @@ from traitlets import TraitError
 from traitlets.config import Configurable
 
 from .._version import __version__
-from ..errors import BrokenConfiguration
+from ..errors import BrokenConfiguration, Busy
 from ..site import Site
 from ..site.configuration import Configuration
 from .listing import Listing
@@ -31,6 +31,9 @@ EVENT_SCHEMAS = Path(__file__).parent / "event_schemas"
 
 #: Calls that may block on a filesystem at the same time; a panel needs two or three.
 THREADS = 8
+
+#: Of those that load modules or prove kernels: how many at once, and how many may wait.
+SLOW, WAITING = 4, 64
 
 
 class HpcenvApp(ExtensionApp):
@@ -52,6 +55,8 @@ class HpcenvApp(ExtensionApp):
         self._desk: Admission | None = None
         self.listing = Listing()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hpcenv")
+        self._slow = ThreadPoolExecutor(SLOW, thread_name_prefix="hpcenv-slow")
+        self._waiting = 0
         events = self.serverapp.event_logger
         assert events is not None
         for schema in sorted(EVENT_SCHEMAS.glob("*.yaml")):
@@ -114,11 +119,29 @@ class HpcenvApp(ExtensionApp):
         """Run *function* on the desk in a thread of ours and return what it returns; handlers call this."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(self.open_desk()))
 
+    async def call_slow(self, function: Callable[[Admission], T]) -> T:
+        """Do the same for what starts programs and may take a minute: it must not hold up those who only look.
+
+        Raises `Busy` when many wait already.
+        """
+        if self._waiting >= WAITING:
+            raise Busy(
+                "This server is checking modules and kernels for many requests at once.",
+                hints=["Try again in a minute."],
+            )
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._slow, lambda: function(self.open_desk()))
+        finally:
+            self._waiting -= 1
+
     def changed(self, *, sweep: bool = False) -> None:
         """Have the watcher look now, because this server changed something; handlers call this."""
         self.watcher.look(sweep=sweep)
 
     async def stop_extension(self) -> None:
         """End the threads; the server calls it when it shuts down. Workers of operations live on."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._slow):
+            threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.watcher.stop)

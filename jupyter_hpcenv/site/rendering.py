@@ -48,7 +48,10 @@ def render(name: str, template_dirs: Sequence[str], values: Mapping[str, object]
         text: str = _engine(template_dirs).get_template(name).render(values)
     except jinja2.TemplateSyntaxError as error:
         raise _wrong(Path(error.filename or origin), f"line {error.lineno}: {error.message}") from error
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except (
+        *(jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+        *(MemoryError, RecursionError),
+    ) as error:
         at, line = _place(error, origin)
         raise _wrong(at, f"line {line}: {error}" if line else str(error)) from error
     return text

@@ -113,12 +113,14 @@ hpcenv_look() {
   seen=$(
     unset JPY_PARENT_PID JPY_SESSION_NAME PWD OLDPWD SHLVL _
     declare -px
-    LC_ALL=C exec stat -L -c '%n|%s|%.9Y|%f' -- "${hpcenv_watch[@]}" "$HPCENV_CACHE" 2>/dev/null
+    LC_ALL=C exec stat -L -c '%n|%s|%.9Y|%.9Z|%i|%f' -- "${hpcenv_watch[@]}" "$HPCENV_CACHE" 2>/dev/null
   )
   case ${seen##*$'\n'} in "$HPCENV_CACHE|"*'|41c0' | "$HPCENV_CACHE|"*'|45c0') ;; *) return 1 ;; esac
   hpcenv_key='DIGEST'" $MACHTYPE $host $EUID ${GROUPS[*]} ${system[*]} ${seen%$'\n'*}"
   seen="${hpcenv_watched[*]}"
-  [ -O "$HPCENV_CACHE" ] && [ "${hpcenv_key: -${#seen}}" = "$seen" ]
+  [ -O "$HPCENV_CACHE" ] && [ "${hpcenv_key: -${#seen}}" = "$seen" ] || return 1
+  # Kept as a digest: the environment may hold what is to be written nowhere.
+  hpcenv_key=$(printf '%s' "$hpcenv_key" | sha256sum 2>/dev/null) && [ -n "$hpcenv_key" ]
 }
 
 # Leave the state that was kept for hpcenv_key in hpcenv_state. A file holds the number of the key's lines, the key
@@ -126,6 +128,7 @@ hpcenv_look() {
 hpcenv_recall() {
   local IFS=$'\n' count
   local -a lines=()
+  [ -f "$hpcenv_slot" ] || return 1
   { mapfile -t lines <"$hpcenv_slot"; } 2>/dev/null
   count=${lines[0]-}
   case $count in '' | *[!0-9]* | ??????*) return 1 ;; esac

@@ -53,7 +53,7 @@ def files_of(tree: Tree, name: str) -> list[str]:
 
 def stood(files: Sequence[str]) -> str:
     """Return what the program stat prints of them."""
-    command = ["stat", "-L", "-c", "%n|%s|%.9Y|%f", "--", *files]
+    command = ["stat", "-L", "-c", "%n|%s|%.9Y|%.9Z|%i|%f", "--", *files]
     done = subprocess.run(command, env={"LC_ALL": "C", "PATH": PATH}, capture_output=True, text=True, check=False)
     return done.stdout
 

@@ -286,3 +286,15 @@ def test_sets_are_told_apart_by_all_that_they_say(lmod: Tree, bare: Path) -> Non
         text = kernels.render_launch(record_of(bare, modules), {})
         texts.add(text[text.index("hpcenv_key='") :][:50])
     assert len(texts) == 5
+
+
+def test_no_variable_of_the_environment_is_written_down(lmod: Tree, bare: Path, start: Start, tmp_path: Path) -> None:
+    """The whole environment decides, and it may hold tokens: only a digest of it is kept."""
+    secret = {**start, "JUPYTERHUB_API_TOKEN": "canary-token", "AWS_SECRET_ACCESS_KEY": "canary-key"}
+    launch = write(bare, by_hand(lmod, ["gcc/12"]))
+    environ(launch, secret)
+    (kept,) = cached(tmp_path / "cache")
+    assert b"gcc-12" in kept.read_bytes()
+    assert b"canary" not in kept.read_bytes()
+    assert is_cached(launch, secret)
+    assert not is_cached(launch, {**secret, "AWS_SECRET_ACCESS_KEY": "another"})

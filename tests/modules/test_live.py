@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_hpcenv.models import ModuleSet
-from jupyter_hpcenv.modules import lua, snapshot, tclscript
+from jupyter_hpcenv.modules import lua, of, snapshot, tclscript
 
 from . import trees
 from .conftest import World
@@ -27,7 +27,7 @@ FICKLE = (
 
 def stat(paths: list[str]) -> str:
     """Print it as the launch script does."""
-    argv = ["stat", "-L", "-c", "%n|%s|%.9Y|%f", "--", *paths]
+    argv = ["stat", "-L", "-c", "%n|%s|%.9Y|%.9Z|%i|%f", "--", *paths]
     done = subprocess.run(argv, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
     return done.stdout.rstrip("\n")
 
@@ -270,3 +270,73 @@ def test_variables_are_told_by_name() -> None:
     said = tclscript.judge("x", "setenv A $env(B)\nappend-path -d , C /x\npushenv D [getenv F]\nprereq gcc intel")
     assert (said.reads, said.sets, said.extends) == ({"B", "F"}, {"A", "C", "D"}, {"C", "D"})
     assert said.names == {"gcc", "intel"}
+
+
+def other_names(world: World) -> dict[str, str]:
+    """Modulefiles whose outcome is decided by what nothing watches, and what they say."""
+    top = Path(world.path)
+    lua = world.kind == "lmod"
+    ending = ".lua" if lua else ""
+    head = "" if lua else "#%Module1.0\n"
+    for version in ("4", "5"):
+        (top / "ompi").mkdir(exist_ok=True)
+        text = f'setenv("OMPI", "{version}")\n' if lua else f"setenv OMPI {version}\n"
+        (top / f"ompi/{version}{ending}").write_text(head + text)
+    (top / "mpialias").mkdir()
+    (top / "mpialias/.modulerc").write_text("#%Module1.0\nmodule-alias mpialias ompi/4\n")
+    load, unload = ('load("{}")\n', 'unload("{}")\n') if lua else ("module load {}\n", "module unload {}\n")
+    texts = {
+        "byalias/1": load.format("mpialias"),
+        "andback/1": load.format("bulk1/1.0") + unload.format("bulk1/1.0"),
+        "together/1": 'load("bulk" .. "1/1.0")\n' if lua else "set n bulk1/1.0\nmodule load $n\n",
+    }
+    for name, text in texts.items():
+        (top / name).parent.mkdir()
+        (top / f"{name}{ending}").write_text(head + text)
+    return texts
+
+
+@pytest.mark.parametrize("name", ["byalias/1", "andback/1", "together/1"])
+def test_a_module_that_is_loaded_by_another_name_is_not_trusted(world: World, name: str) -> None:
+    """An alias leads to another module tomorrow; what is loaded and unloaded again leaves no file to watch."""
+    assert name in other_names(world)
+    if (world.kind, name) == ("tcl", "andback/1"):
+        return  # Environment Modules itself refuses to load it
+    assert world.system().capture([name]).modules.live
+
+
+def test_what_is_hidden_by_date_is_not_trusted(tcl: World) -> None:
+    top = Path(tcl.path)
+    (top / "dated").mkdir()
+    for version in ("1", "2"):
+        (top / "dated" / version).write_text(f"#%Module1.0\nsetenv DATED {version}\n")
+    (top / "dated/.modulerc").write_text("#%Module1.0\nmodule-hide --hard --after 2999-01-01 dated/2\n")
+    assert tcl.system().capture(["dated/2"]).modules.live
+
+
+def test_a_file_of_the_same_size_and_date_is_another(world: World) -> None:
+    """Builds that are to be repeatable date all files alike; a switched link shows another one."""
+    ending = ".lua" if world.kind == "lmod" else ""
+    for tree, version in (("A", "1"), ("B", "2")):
+        file = world.root / f"g/{tree}/sw/1{ending}"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'setenv("SWV", "{version}")\n' if ending else f"#%Module1.0\nsetenv SWV {version}\n")
+        for path in (file, file.parent, file.parent.parent):
+            os.utime(path, (1, 1))
+    link = world.root / "g/now"
+    link.symlink_to("A")
+    environ = {**world.environ, "MODULEPATH": str(link)}
+    modules = world.system(environ).capture(["sw/1"]).modules
+    assert snapshot(modules.watch) == modules.state
+    link.unlink()
+    link.symlink_to("B")
+    assert snapshot(modules.watch) != modules.state
+
+
+def test_what_was_captured_is_found_from_a_session_with_other_folders(world: World, tmp_path: Path) -> None:
+    """The launch script adds the captured folders, and so does who captures again."""
+    (tmp_path / "elsewhere").mkdir()
+    modules = world.system().capture(["gcc/12"]).modules
+    environ = {**world.environ, "MODULEPATH": str(tmp_path / "elsewhere")}
+    again = of(modules, world.site(), environ).capture(modules.load).modules
+    assert again.load == ["gcc/12"]

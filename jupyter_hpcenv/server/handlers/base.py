@@ -168,6 +168,10 @@ class Handler(APIHandler):
         """Run *function* in a thread of ours: what it reads may lie on a slow filesystem."""
         return await self.hpcenv.call(function)
 
+    async def call_slow(self, function: Callable[[Admission], T]) -> T:
+        """Run *function* where it holds up nobody who only looks; raises `Busy`."""
+        return await self.hpcenv.call_slow(function)
+
     def reply(self, value: object, status: int = 200, revision: int = 0) -> None:
         """Answer with *value* as JSON, bare; *revision* becomes the ETag."""
         self._revision = revision

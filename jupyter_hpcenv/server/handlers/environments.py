@@ -34,7 +34,7 @@ class Environments(Handler):
         """Submit a create request; answer the operation and where it can be followed."""
         key = self.idempotency_key()
         request = self.body(CreateRequest)
-        operation = await self.call(lambda desk: desk.submit("create", request, key))
+        operation = await self.call_slow(lambda desk: desk.submit("create", request, key))
         self.hpcenv.changed()
         self.set_header("Location", url_path_join(self.base_url, "hpcenv", "operations", operation.id))
         self.reply(operation, http.HTTPStatus.ACCEPTED)
@@ -58,7 +58,7 @@ class Environment(Handler):
         identifier = self.environment_id(environment)
         revision = self.if_match()
         change = self.body(EnvironmentPatch)
-        detail = await self.call(lambda desk: desk.patch(identifier, change, revision))
+        detail = await self.call_slow(lambda desk: desk.patch(identifier, change, revision))
         self.hpcenv.changed()
         self.reply(detail, revision=detail.revision)
 
@@ -84,7 +84,7 @@ class Refresh(Handler):
         """Capture its modules again, prove the kernel, and write everything that is rendered from its record."""
         identifier = self.environment_id(environment)
         self.no_body()
-        detail = await self.call(lambda desk: desk.refresh(identifier))
+        detail = await self.call_slow(lambda desk: desk.refresh(identifier))
         self.hpcenv.changed()
         self.reply(detail, revision=detail.revision)
 
@@ -112,7 +112,7 @@ class Activation(Handler):
         """Install the file of a dialect where the module system or a person looks for it."""
         identifier = self.environment_id(environment)
         asked = self.body(ToInstall)
-        installed = await self.call(lambda desk: desk.install_activation(identifier, asked.dialect))
+        installed = await self.call_slow(lambda desk: desk.install_activation(identifier, asked.dialect))
         self.hpcenv.changed()
         self.reply(installed)
 

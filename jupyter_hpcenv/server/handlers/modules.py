@@ -18,7 +18,7 @@ class Modules(Handler):
         query = self.get_query_argument("query", "")
         provides = self.get_query_argument("provides", "")
         limit = self.number("limit") or 200
-        self.reply(await self.call(lambda desk: desk.modules.listing(query, provides, limit)))
+        self.reply(await self.call_slow(lambda desk: desk.modules.listing(query, provides, limit)))
 
 
 class Loaded(Handler):
@@ -46,4 +46,4 @@ class Check(Handler):
     async def post(self) -> None:
         """Load them in a shell of their own, and answer what came of it."""
         asked = self.body(ModulesToCheck)
-        self.reply(await self.call(lambda desk: desk.modules.check(asked.modules, asked.collection)))
+        self.reply(await self.call_slow(lambda desk: desk.modules.check(asked.modules, asked.collection)))

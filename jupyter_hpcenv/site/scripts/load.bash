@@ -76,6 +76,7 @@ if [ "${#hpcenv_modules[@]}" = 1 ] && [ "${hpcenv_modules[0]#restore }" != "${hp
 elif [ "${#hpcenv_modules[@]}" -gt 0 ]; then
   module load "${hpcenv_modules[@]}"
 fi
+IFS=$' \t\n' # a module may have set another
 hpcenv_missing=
 for hpcenv_name in "${hpcenv_modules[@]}"; do
   hpcenv_is_loaded "$hpcenv_name" || hpcenv_missing="$hpcenv_missing $hpcenv_name"
