@@ -54,13 +54,14 @@ def write_scripts(record: Record, site: Site) -> None:
     """Write the scripts that lie in the prefix, or take them away where they are not needed any more."""
     for dialect, name in SCRIPTS.items():
         path = Path(record.prefix) / ".hpcenv" / name
+        text = ""
+        with contextlib.suppress(InvalidRequest):  # a value that the dialect can not carry: no script, not a wrong one
+            text = activation.render_activation(dialect, record, site) if needs_scripts(record) else ""
         try:
-            if needs_scripts(record):
-                write_atomic(path, activation.render_activation(dialect, record, site).encode(), 0o644)
+            if text:
+                write_atomic(path, text.encode(), 0o644)
             else:
                 path.unlink(missing_ok=True)
-        except InvalidRequest:  # a value that the dialect can not carry: no script rather than a wrong one
-            path.unlink(missing_ok=True)
         except OSError as error:
             raise explain(error, path) from error
 
