@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from types import FrameType
 
 import click
 
@@ -24,10 +25,16 @@ def run(arguments: list[str]) -> int:
     # Options may be what is wrong, so whether JSON is wanted can not wait until they are parsed.
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     output = Output("--json" in options)
+    ended: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.append(number)
+        raise KeyboardInterrupt
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:  # who runs us under nohup has said that it shall not count
             with contextlib.suppress(ValueError):  # only the main thread may
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, end)
     try:
         _check_text(arguments)
         from .app import app
@@ -48,6 +55,9 @@ def run(arguments: list[str]) -> int:
     except HpcenvError as error:
         return _fail(output, error)
     except (KeyboardInterrupt, click.Abort):
+        if ended:  # what was begun is put back by now: end as everybody expects of that signal
+            signal.signal(ended[0], signal.SIG_DFL)
+            os.kill(os.getpid(), ended[0])
         return _fail(output, Cancelled("Stopped."))
     except Exception as error:  # noqa: BLE001  a fault of ours: programs still get their object, people no wall of text
         if os.environ.get("HPCENV_DEBUG"):

@@ -123,23 +123,20 @@ def write_requirements(folder: Path, requirements: Sequence[str], kernel: bool, 
     return path
 
 
-def write_constraints(folder: Path, around: Surroundings, python: str) -> bool:
+def write_constraints(folder: Path, around: Surroundings) -> bool:
     """Write which versions the modules' packages have, so that none is installed anew behind them; False without any.
 
     What modules put on PYTHONPATH comes first whatever is installed beside it: another version would never be
-    imported, but what needs it would be installed, and fail.
+    imported, but what needs it would be installed, and fail. EBPYTHONPREFIXES comes behind, so it fixes nothing.
     """
-    lines = sorted({f"{name}=={version}" for name, version in _brought(around.environ, python)})
+    lines = sorted({f"{name}=={version}" for name, version in _brought(around.environ)})
     if lines:
         write_atomic(folder / "constraints.txt", "".join(f"{line}\n" for line in lines).encode())
     return bool(lines)
 
 
-def _brought(environ: Mapping[str, str], python: str) -> Iterator[tuple[str, str]]:
-    short = ".".join(python.split(".")[:2])
+def _brought(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     folders = [Path(folder) for folder in environ.get("PYTHONPATH", "").split(":") if folder.startswith("/")]
-    roots = [Path(root) for root in environ.get("EBPYTHONPREFIXES", "").split(":") if root.startswith("/")]
-    folders += [root / "lib" / f"python{short}" / "site-packages" for root in roots]
     for found in distributions(path=[str(folder) for folder in folders]):
         name, version = found.metadata["Name"], found.metadata["Version"]
         with contextlib.suppress(InvalidRequirement, InvalidVersion, TypeError):

@@ -220,7 +220,7 @@ class VenvManager(Manager):
         seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
         tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else seeded
         with self._own_folder() as folder:
-            constrained = installers.write_constraints(folder, around, choice.python.version)
+            constrained = installers.write_constraints(folder, around)
             wanted = installers.write_requirements(folder, requirements, choice.kernel, constrained=constrained)
             installers.install(choice, wanted, prefix, env, report, self._site.module_hints)
         return Built(
