@@ -304,7 +304,10 @@ class Rig:
             ended, _ = lane.traced(verb, "-e", f"trace={point.call}", "-e", injection, **command)
             verdict = Verdict(**lane.do("judge", options={"after": verb}))
             if not os.WIFSIGNALED(ended["status"]) or os.WTERMSIG(ended["status"]) != signal.SIGKILL:
-                verdict.violations.append(f"it was not killed there: {ended}")
+                # A real build saves its figures by the clock, so that it makes now more calls and now fewer.
+                verdict.missed = bool(command.get("real"))
+                if not verdict.missed:
+                    verdict.violations.append(f"it was not killed there: {ended}")
             return verdict
 
         return at
