@@ -6,6 +6,7 @@ import os
 import pwd
 import tempfile
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class RealSystem(ModuleSystem):
         steering = [f"{name}={self.environ.get(name, '')}" for name in (*self.steering, "HOME")]
         return remembered(self, [path, *steering], lambda: self.list_modules(path))
 
+    @abstractmethod
     def list_modules(self, path: str) -> list[Available]:
         """Ask the system's own program what there is in the folders of *path*."""
-        raise NotImplementedError
 
     def path(self) -> str:
         """Return where an environment's modules are looked for: MODULEPATH before any module of ours is loaded.
