@@ -96,7 +96,7 @@ def _modules(modules: ModuleSet | None, loader: str, timeout: int, cache: bool) 
         "digest": hashlib.sha256(msgspec.json.encode(modules) + LOADER.read_bytes()).hexdigest()[:32],
         "home": modules.home,
         "watch": modules.watch,
-        "state": modules.state.splitlines(),
+        "state": hashlib.sha256(modules.state.rstrip("\n").encode(errors="surrogateescape") + b"\n").hexdigest(),
     }
 
 

@@ -96,56 +96,54 @@ hpcenv_watch=(
   '/apps/modules/all/gcc/12.3.0.lua'
   '/apps/modules/all/gcc'
 )
-hpcenv_watched=(
-  '/apps/modules/all/gcc/12.3.0.lua|361|1795261330.741753527|81a4'
-  '/apps/modules/all/gcc|4096|1795261330.741854396|41ed'
-)
 
-# Leave all that in hpcenv_key; fail if a watched file is not as it was captured, or the cache is not the user's alone.
-# One process does it: it tells the environment and becomes stat.
+# Leave a digest of all that in hpcenv_key: the environment may hold what is to be written nowhere. The folder of the
+# cache counts by its owner and its mode alone, because its dates change with what is kept.
 hpcenv_look() {
-  local IFS=$'\n' host= seen
+  local IFS=$'\n' host=
   local -a system=()
   {
     read -r host </proc/sys/kernel/hostname
     mapfile -t system </etc/os-release
   } 2>/dev/null
-  seen=$(
+  hpcenv_key=$(
     unset JPY_PARENT_PID JPY_SESSION_NAME PWD OLDPWD SHLVL _
-    declare -px
-    LC_ALL=C exec stat -L -c '%n|%s|%.9Y|%.9Z|%i|%f' -- "${hpcenv_watch[@]}" "$HPCENV_CACHE" 2>/dev/null
-  )
-  case ${seen##*$'\n'} in "$HPCENV_CACHE|"*'|41c0' | "$HPCENV_CACHE|"*'|45c0') ;; *) return 1 ;; esac
-  hpcenv_key='DIGEST'" $MACHTYPE $host $EUID ${GROUPS[*]} ${system[*]} ${seen%$'\n'*}"
-  seen="${hpcenv_watched[*]}"
-  [ -O "$HPCENV_CACHE" ] && [ "${hpcenv_key: -${#seen}}" = "$seen" ] || return 1
-  # Kept as a digest: the environment may hold what is to be written nowhere.
-  hpcenv_key=$(printf '%s' "$hpcenv_key" | sha256sum 2>/dev/null) && [ -n "$hpcenv_key" ]
+    shopt -s lastpipe # and exec: as few processes as can be
+    {
+      declare -px
+      printf '%s\n' '1c8c6e73235accfe40efd7298f73f8cc' "$MACHTYPE $host $EUID ${GROUPS[*]}" "${system[@]}"
+      LC_ALL=C exec find -L "${hpcenv_watch[@]}" "$HPCENV_CACHE" -maxdepth 0 \
+        \( -samefile "$HPCENV_CACHE" -printf '%p|%U|%m\n' -o -printf '%p|%s|%T@|%C@|%i|%y|%m\n' \) 2>/dev/null
+    } | exec sha256sum 2>/dev/null
+  ) && [ -n "$hpcenv_key" ]
 }
 
-# Leave the state that was kept for hpcenv_key in hpcenv_state. A file holds the number of the key's lines, the key
-# and the state; it is read by lines, because bash reads up to anything else byte by byte.
+# Fail if a watched file is not as it was captured, or the cache is not the user's alone.
+hpcenv_as_captured() {
+  local seen
+  case $(LC_ALL=C exec stat -L -c '%f' -- "$HPCENV_CACHE" 2>/dev/null) in 41c0 | 45c0) ;; *) return 1 ;; esac
+  seen=$(LC_ALL=C stat -L -c '%n|%s|%.9Y|%.9Z|%i|%f' -- "${hpcenv_watch[@]}" 2>/dev/null | sha256sum 2>/dev/null)
+  [ -O "$HPCENV_CACHE" ] && [ "${seen%% *}" = '13dfed8ad3685f3c376dd76b028d79e207a27dd22f118c04c1a652f5019d56af' ]
+}
+
+# Leave the state that was kept for hpcenv_key in hpcenv_state. A file holds the key and the state; it is read by
+# lines, because bash reads up to anything else byte by byte.
 hpcenv_recall() {
-  local IFS=$'\n' count
+  local IFS=$'\n'
   local -a lines=()
   [ -f "$hpcenv_slot" ] || return 1
   { mapfile -t lines <"$hpcenv_slot"; } 2>/dev/null
-  count=${lines[0]-}
-  case $count in '' | *[!0-9]* | ??????*) return 1 ;; esac
-  [ "${lines[*]:1:count}" = "$hpcenv_key" ] && [ "${lines[*]: -1}" = '# complete' ] &&
-    hpcenv_state="${lines[*]:count+1}"
+  [ "${lines[0]-}" = "$hpcenv_key" ] && [ "${lines[*]: -1}" = '# complete' ] && hpcenv_state="${lines[*]:1}"
 }
 
 # Keep hpcenv_state if all is still as it was before the load.
 hpcenv_keep() {
   local key=$hpcenv_key
-  local -a lines
   case $'\n'$hpcenv_state in *$'\n''export JPY_'* | *$'\n''unset -v JPY_'*) return ;; esac
-  hpcenv_look && [ "$hpcenv_key" = "$key" ] || return
-  mapfile -t lines <<<"$key"
+  hpcenv_as_captured && hpcenv_look && [ "$hpcenv_key" = "$key" ] || return
   (
     umask 077
-    printf '%s\n' "${#lines[@]}" "$key" "$hpcenv_state" >"$hpcenv_slot.$$" && mv -f -- "$hpcenv_slot.$$" "$hpcenv_slot" ||
+    printf '%s\n' "$key" "$hpcenv_state" >"$hpcenv_slot.$$" && mv -f -- "$hpcenv_slot.$$" "$hpcenv_slot" ||
       rm -f -- "$hpcenv_slot.$$"
   ) 2>/dev/null
 }

@@ -284,7 +284,7 @@ def test_sets_are_told_apart_by_all_that_they_say(lmod: Tree, bare: Path) -> Non
     for changes in ({}, {"purge": "purge"}, {"modulepath": ["/x"]}, {"init": "/y"}, {"reads": ["Z"]}):
         modules = ModuleSet(**{"system": "lmod", "load": ["a"], "watch": ["/w"], "state": "/w|1|2|3\n", **changes})
         text = kernels.render_launch(record_of(bare, modules), {})
-        texts.add(text[text.index("hpcenv_key='") :][:50])
+        texts.add(text[text.index("printf '%s\\n' '") :][:50])
     assert len(texts) == 5
 
 

@@ -1,12 +1,11 @@
 """What a launch script with modules adds to bash's own exec: modules loaded live, and cached.
 
-Run it from the checkout: ``python -m benchmarks.launch``. Both module systems that are found are measured, with a
+Both module systems that are found are measured, with a
 small tree and one of 3,000 modulefiles, and sets of 1, 3 and 8 modules.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -19,9 +18,8 @@ from jupyter_hpcenv.models import ModuleSet, Platform, Record
 from jupyter_hpcenv.site import Site
 from tests.modules import trees
 
-from .measure import Row, added, in_turns, median, seconds
-from .report import machine, table
-from .world import CHECKOUT, World, open_world
+from ..measure import Row, added, in_turns, median, seconds
+from ..world import CHECKOUT, World
 
 NAME = "launch"
 GOAL = "+ ≤ 5 ms"
@@ -112,18 +110,3 @@ def _record(prefix: Path, captured: ModuleSet) -> Record:
         changed="",
         operation="",
     )
-
-
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.launch", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer samples")
-    asked = parser.parse_args()
-    facts = machine()
-    with open_world(asked.quick) as world:
-        print(table(measure(world)))
-    print(f"{facts['system']}, {facts['processors']} processors, load {facts['load']:.1f} at the beginning.")
-
-
-if __name__ == "__main__":
-    main()
