@@ -1,1 +1,1 @@
-"""Read and write the files that describe environments: requirements and lists of modules."""
+"""Read and write the files that describe environments: requirements, lists of modules, and the files of conda."""

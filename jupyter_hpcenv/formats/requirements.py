@@ -75,8 +75,8 @@ def parse_requirement(text: str, rules: Rules) -> str:
         _check_url(requirement.url, shown, rules)
     canonical = str(requirement)
     # In a requirements file pip takes a word with a leading hyphen for an option, even inside of quotes, and joins
-    # a line that ends in a backslash with the next one.
-    if re.search(r"(^|\s)[-#]|\\", canonical):
+    # a line that ends in a backslash with the next one. Escapes in the strings of markers have become what they mean.
+    if re.search(r"(^|\s)[-#]|\\", canonical) or not canonical.isprintable():
         raise InvalidRequirement(
             f"“{shown}” holds what an installer would take for an option or a comment.",
             hints=["Write it like numpy, numpy>=2,<3 or dask[distributed]."],

@@ -58,6 +58,8 @@ def test_requirements_become_canonical(text: str, canonical: str) -> None:
         "x @ https://example.org/x\\",
         "x; platform_version == 'a --config-settings=b'",
         "x; platform_version == 'a #b'",
+        r"x; platform_version == '\x00'",
+        r"x; platform_version == '\nevil\n'",
         "x @ https://example.org/x.whl?access_token=token@",
         "x @ https://example.org/x.whl?a=1&sig=pw",
         "-e git+file:///x",
