@@ -42,6 +42,11 @@ export class Api {
     return this.send('POST', ['environments'], { body, headers: { 'Idempotency-Key': key } });
   }
 
+  /** Start an operation whose result says what a create would install; nothing is built. */
+  plan(body: ICreateRequest): Promise<IOperation> {
+    return this.send('POST', ['plans'], { body });
+  }
+
   delete(id: string, force = false): Promise<ITrashItem> {
     return this.send('DELETE', ['environments', id], force ? { query: { force: 1 } } : {});
   }

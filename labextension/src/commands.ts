@@ -51,9 +51,12 @@ export function addCommands(options: ICommandOptions): void {
         type: 'object',
         properties: {
           name: STRING,
+          manager: STRING,
           python: STRING,
           packages: { type: 'array', items: STRING },
           requirements: STRING,
+          channels: { type: 'array', items: STRING },
+          file: STRING,
           location: STRING,
           display_name: STRING
         }
@@ -88,6 +91,7 @@ export function addCommands(options: ICommandOptions): void {
 
 /** What the form is filled with; undefined where the arguments say nothing about an environment. */
 function prefilled(args: ReadonlyPartialJSONObject): Partial<ICreateRequest> | undefined {
-  const wanted = ['name', 'python', 'packages', 'requirements', 'location', 'display_name'].filter(key => args[key] !== undefined);
+  const fields = ['name', 'manager', 'python', 'packages', 'requirements', 'channels', 'file', 'location', 'display_name'];
+  const wanted = fields.filter(key => args[key] !== undefined);
   return wanted.length > 0 ? (Object.fromEntries(wanted.map(key => [key, args[key]]))) : undefined;
 }

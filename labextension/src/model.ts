@@ -9,6 +9,11 @@ import { IEnvironment, IOperation, ISite, isFinished } from './tokens';
 /** The parts of JupyterLab's service manager that the model listens to. */
 export type IServices = Pick<ServiceManager.IManager, 'serverSettings' | 'kernels' | 'kernelspecs' | 'events'>;
 
+/** Tell whether an operation makes or changes something; a plan is followed by the form that asked for it. */
+function builds(operation: IOperation): boolean {
+  return operation.verb !== 'plan';
+}
+
 export class EnvironmentsModel {
   readonly api: Api;
   /** The modules of the machine. */
@@ -153,7 +158,7 @@ export class EnvironmentsModel {
     }
     try {
       // one after the other: an environment that an ended operation made must be in the list
-      const ended = this.apply(await this.api.operations());
+      const ended = this.apply((await this.api.operations()).filter(builds));
       if (everything || ended) {
         this.environments = await this.api.environments();
       }

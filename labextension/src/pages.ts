@@ -11,7 +11,7 @@ export interface IPages {
   /** Show what is at a place, or the form if that is nowhere; a page that is open already is activated, never a second one. */
   open(place: IPlace & { tab?: Tab }, key?: string): void;
   /** Show the page for a new environment, filled in where *start* says something. */
-  create(start?: Partial<ICreateRequest>, from?: Draft['start']): void;
+  create(start?: Partial<ICreateRequest>, from?: Draft['start'], fileName?: string): void;
 }
 
 type Page = MainAreaWidget<PageContent>;
@@ -46,15 +46,15 @@ export class Pages implements IPages {
     }
   }
 
-  create(start?: Partial<ICreateRequest>, from?: Draft['start']): void {
+  create(start?: Partial<ICreateRequest>, from?: Draft['start'], fileName?: string): void {
     const open = this.tracker.find(page => page.content.isForm);
     if (!open) {
-      this.add(new PageContent(this.context, {}, newDraft(start ?? this._draft, from)));
+      this.add(new PageContent(this.context, {}, newDraft(start ?? this._draft, from, fileName)));
       return;
     }
     this.shell.activateById(open.id);
     if (start) {
-      open.content.fill(newDraft(start, from));
+      open.content.fill(newDraft(start, from, fileName));
     } else {
       open.content.focusName();
     }

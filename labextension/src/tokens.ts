@@ -58,6 +58,8 @@ export interface IEnvironmentDetail extends IEnvironment {
   drift: IDrift[];
   build_variables: Record<string, string>;
   variables: Record<string, string>;
+  /** Conda channels that its packages came from, best first. */
+  channels: string[];
   platform: { cluster: string; os: string; arch: string } | null;
   created: string;
   changed: string;
@@ -83,6 +85,12 @@ export interface ICreateRequest {
   /** A saved collection of modules, in place of `modules`. */
   collection?: string;
   build_variables?: Record<string, string>;
+  /** Of conda, best first; empty: those that are configured. */
+  channels?: string[];
+  /** Versions of conda's virtual packages on the computer that it is for, such as `cuda`. */
+  virtual_packages?: Record<string, string>;
+  /** Text of an environment.yml, explicit list or lockfile. */
+  file?: string;
   variables?: Record<string, string>;
   display_name?: string;
   kernel?: boolean;
@@ -131,6 +139,33 @@ export interface IOperation {
   log_size: number;
 }
 
+/** A package of a plan. */
+export interface IPlanned {
+  name: string;
+  version: string;
+  build: string;
+  channel: string;
+  url: string;
+  /** To download; 0 where the channel does not say it. */
+  bytes: number;
+  cached: boolean;
+  files: number | null;
+}
+
+/** What a create would install: the result of an operation “plan”. */
+export interface IPlan {
+  install: IPlanned[];
+  change: { name: string; old: IPlanned; new: IPlanned }[];
+  remove: IPlanned[];
+  download_bytes: number;
+  /** Null while nobody knows. */
+  files: number | null;
+  requested: string[];
+  notes: string[];
+  pip: string[];
+  warnings: string[];
+}
+
 export interface ILogLine {
   at: number;
   kind: 'step' | 'output' | 'warning' | 'error';
@@ -165,6 +200,9 @@ export interface ILocation {
   total_files: number | null;
 }
 
+/** How packages are asked for: as requirements of Python's index, or as match specs. */
+export type Language = 'pep508' | 'conda';
+
 export interface IManagerFacts {
   name: string;
   creators: string[];
@@ -173,6 +211,11 @@ export interface IManagerFacts {
   default_installer: string;
   /** Why the defaults are what they are. */
   reason: string;
+  /** When to take it, in the site's words; empty: nobody is asked whether to take it. */
+  description: string;
+  language: Language;
+  /** Where packages come from if a request names no channels, best first. */
+  channels: string[];
 }
 
 export interface ISite {

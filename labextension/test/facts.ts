@@ -9,11 +9,14 @@ import type {
   IEnvironment,
   IEnvironmentDetail,
   ILoadedModules,
+  IManagerFacts,
   IModule,
   IModuleCheck,
   IModuleList,
   IModuleSet,
   IOperation,
+  IPlan,
+  IPlanned,
   ISite,
   IStep
 } from '../src/tokens';
@@ -54,6 +57,7 @@ export function detail(change: Partial<IEnvironmentDetail> = {}): IEnvironmentDe
     drift: [],
     build_variables: {},
     variables: {},
+    channels: [],
     platform: { cluster: '', os: 'linux', arch: 'x86_64' },
     created: '2026-11-21T08:00:00.000Z',
     changed: '2026-11-21T08:00:00.000Z',
@@ -119,6 +123,40 @@ export function operation(name: string, step = 3, change: Partial<IOperation> = 
   };
 }
 
+export function venv(change: Partial<IManagerFacts> = {}): IManagerFacts {
+  const tools = { creators: ['uv'], installers: ['uv', 'pip'], default_creator: 'uv', default_installer: 'uv' };
+  return { name: 'venv', ...tools, reason: '', description: '', language: 'pep508', channels: [], ...change };
+}
+
+export function conda(change: Partial<IManagerFacts> = {}): IManagerFacts {
+  const tools = { creators: [], installers: [], default_creator: '', default_installer: '' };
+  const words = { description: 'Packages with their libraries, from channels.', channels: ['conda-forge'] };
+  return { name: 'conda', ...tools, reason: '', language: 'conda', ...words, ...change };
+}
+
+/** A site where a person chooses between two managers. */
+export function siteWithConda(change: Partial<ISite> = {}): ISite {
+  const modules = venv({ name: 'modules', creators: [], installers: [] });
+  return site({ managers: [venv({ description: 'Wheels of the package index.' }), conda(), modules], ...change });
+}
+
+/** A file as a person drops it; jsdom's own can not be read. */
+export function file(text: string, name = 'environment.yml'): File {
+  return { name, size: text.length, text: () => Promise.resolve(text) } as File;
+}
+
+export function planned(name: string, change: Partial<IPlanned> = {}): IPlanned {
+  const channel = 'https://conda.example.org/conda-forge';
+  const url = `${channel}/linux-64/${name}-1.0-h1_0.conda`;
+  return { name, version: '1.0', build: 'h1_0', channel, url, bytes: 1_000_000, cached: false, files: null, ...change };
+}
+
+export function plan(change: Partial<IPlan> = {}): IPlan {
+  const install = [planned('python', { version: '3.12.11' }), planned('numpy')];
+  const lists = { change: [], remove: [], requested: ['numpy'], notes: [], pip: [], warnings: [] };
+  return { install, download_bytes: 2_000_000, files: null, ...lists, ...change };
+}
+
 export function site(change: Partial<ISite> = {}): ISite {
   const place = { description: '', state: 'ready' as const, message: '', free_files: null, total_files: null };
   return {
@@ -126,9 +164,7 @@ export function site(change: Partial<ISite> = {}): ISite {
     user: 'a',
     host: 'login1',
     cluster: '',
-    managers: [
-      { name: 'venv', creators: ['uv'], installers: ['uv', 'pip'], default_creator: 'uv', default_installer: 'uv', reason: '' }
-    ],
+    managers: [venv()],
     pythons: [
       { path: '/opt/py/3.12/bin/python3', real: '', version: '3.12.11', source: 'site', label: 'Python 3.12.11', default: true },
       { path: '/usr/bin/python3', real: '', version: '3.11.2', source: 'system', label: 'Python 3.11.2 (system)', default: false }

@@ -4,13 +4,30 @@ import React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newDraft } from '../src/create/draft';
 import { CreatePage } from '../src/create/page';
+import { PlanBox } from '../src/create/preview';
 import { EnvironmentPage } from '../src/environment/page';
 import { connectNotices } from '../src/notices';
 import { OperationPage } from '../src/operation/page';
 import { EnvironmentList } from '../src/panel/list';
 import { PanelState } from '../src/panel/state';
 import { draw, IDrawn } from './draw';
-import { checked, detail, environment, IWorld, module, moduleSet, operation, Refusal, site, trans, world } from './facts';
+import {
+  checked,
+  conda,
+  detail,
+  environment,
+  IWorld,
+  module,
+  moduleSet,
+  operation,
+  plan,
+  planned,
+  Refusal,
+  site,
+  trans,
+  venv,
+  world
+} from './facts';
 
 const CORPUS: Record<string, string> = {
   html: '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script><b>bold</b>',
@@ -29,9 +46,9 @@ const CORPUS: Record<string, string> = {
   prototype: '__proto__'
 };
 /** What the server makes from lists of words, or checks by its grammar. */
-const KEPT = new Set(['id', 'state', 'origin', 'verb', 'kind', 'name_pattern', 'level', 'system']);
+const KEPT = new Set(['id', 'state', 'origin', 'verb', 'kind', 'name_pattern', 'level', 'system', 'language']);
 const TAGS = new Set(
-  ('a article aside b bdi button circle code dd details div dl dt fieldset figure footer form g h1 h2 h3 header hr i input kbd label ' +
+  ('a article aside b bdi button circle code dd details div dl dt fieldset figure footer form g h1 h2 h3 h4 header hr i input kbd label ' +
     'legend li main mark nav ol optgroup option p path pre rect section select small span strong summary svg table tbody td textarea th ' +
     'thead time tr ul line polyline polygon ellipse defs title use').split(' ')
 );
@@ -93,6 +110,8 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   const state = name === 'trouble' ? 'module_missing' : 'ready';
   const facts = detail({ variables: { A: 'b' }, build_variables: { CC: 'c' }, message: 'why', state, modules, drift });
   const packages = [{ name: 'numpy', version: '2', source: 'wheel' }];
+  const planOf = plan({ requested: ['a'], notes: ['n'], pip: ['p'], warnings: ['w'], remove: [planned('r')] });
+  const hostile = text === null ? { plan: planOf, error } : poisoned({ plan: planOf, error }, text);
   const lines = [
     { at: 0, kind: 'step', text: 'Resolve' },
     { at: 1, kind: 'output', text: 'out' },
@@ -122,7 +141,7 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     use: 'module use /p'
   });
   put(`GET environments/${facts.id}/packages`, packages);
-  put('GET site', site());
+  put('GET site', name === 'conda' ? site({ managers: [conda(), venv({ description: 'why' })] }) : site());
   for (const each of [building, failed]) {
     put(`GET operations/${each.id}/log`, { lines, offset: 9, complete: true });
   }
@@ -154,6 +173,19 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
       expect(drawnAll()).toBe(true);
       return page;
     }
+    case 'conda': {
+      const virtual_packages = { cuda: 'c', glibc: 'd' };
+      const filled = { name: 'a', packages: ['b'], python: 'c', file: 'd', channels: ['e'], virtual_packages };
+      const page = await draw(w, <CreatePage draft={newDraft(text === null ? filled : poisoned(filled, text))} onSubmitted={() => undefined} />);
+      await page.click(page.button('Create'));
+      expect(page.all('[data-field="channels"], [data-field="cuda"]')).toHaveLength(2);
+      return page;
+    }
+    // as a request brings them, which makes them showable
+    case 'plan':
+      return draw(w, <PlanBox preview={{ is: 'done', plan: hostile.plan, operation: building }} />);
+    case 'no plan':
+      return draw(w, <PlanBox preview={{ is: 'failed', error: hostile.error }} />);
     default:
       return draw(w, <EnvironmentPage id={facts.id} arrived={false} onClose={() => undefined} />);
   }
@@ -184,7 +216,7 @@ async function eachPart(page: IDrawn, look: () => void): Promise<void> {
   }
 }
 
-const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'environment', 'trouble'];
+const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'conda', 'plan', 'no plan', 'environment', 'trouble'];
 
 describe.each(SCREENS)('the screen “%s”', name => {
   it.each(Object.keys(CORPUS))('draws %s as text', async kind => {

@@ -1,5 +1,6 @@
 /** The form as a command: always valid, so that it can be put into a script. */
 import type { ICreateRequest } from '../tokens';
+import { FILE_NAMES, fileKind } from './described';
 
 /** One word of a POSIX shell. */
 export function quote(word: string): string {
@@ -8,7 +9,7 @@ export function quote(word: string): string {
 
 const WIDTH = 44;
 
-/** `jupyter hpcenv create …`, broken at about 44 columns. A pasted file stands as `requirements.txt`. */
+/** `jupyter hpcenv create …`, broken at about 44 columns. A pasted file stands under its usual name. */
 export function shellCommand(request: ICreateRequest): string {
   const words = [quote(request.name || 'NAME')];
   words.push(...(request.packages ?? []).map(quote));
@@ -17,8 +18,13 @@ export function shellCommand(request: ICreateRequest): string {
       words.push(`--${name} ${quote(value)}`);
     }
   };
-  option('file', request.requirements ? 'requirements.txt' : '');
+  option('manager', request.manager);
+  option('file', request.requirements ? 'requirements.txt' : request.file ? FILE_NAMES[fileKind(request.file) ?? 'environment'] : '');
   option('python', request.python);
+  (request.channels ?? []).forEach(channel => option('channel', channel));
+  for (const [name, version] of Object.entries(request.virtual_packages ?? {})) {
+    words.push(`--virtual-package ${quote(`${name}=${version}`)}`);
+  }
   (request.modules ?? []).forEach(module => option('module', module));
   option('collection', request.collection);
   option('location', request.location);

@@ -1,8 +1,11 @@
 /** The form's content as data: what it means as a request, and what is wrong with it. Pure, so that tests need no page. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
-import { minor } from '../format';
-import type { ICreateRequest, IEnvironment, ILocation, IOperation, IPythonFact, ISite } from '../tokens';
+import { minor, plain } from '../format';
+import type { ICreateRequest, IEnvironment, ILocation, IOperation, IPythonFact, ISite, Language } from '../tokens';
+import { nameIn } from './described';
+import { chosenManager } from './managers';
+import { checkChannel } from './specs';
 
 export interface IVariable {
   name: string;
@@ -16,10 +19,26 @@ export interface Draft {
   idempotency: string;
   start: 'scratch' | 'file';
   name: string;
-  /** A path or version; empty for the site's first. */
+  /** Empty for the site's first. */
+  manager: string;
+  /** That of the manager: what packages, Python and the file mean. */
+  language: Language;
+  /** A path or version, or a version alone where it is a package; empty for the site's first, or the newest. */
   python: string;
   packages: string[];
+  /** Packages that another manager's language has, kept for when that is chosen again. */
+  aside: string[];
   requirements: string;
+  /** Text of a file of conda's. */
+  file: string;
+  /** What the chosen file was called; empty for pasted text. */
+  fileName: string;
+  /** Best first; empty for those that are configured. */
+  channels: string[];
+  /** The CUDA version of the computer that it is for; null: as this computer has it. */
+  cuda: string | null;
+  /** Other virtual packages that a request named. */
+  virtual: Record<string, string>;
   /** In load order; empty while a collection is chosen. */
   modules: string[];
   collection: string;
@@ -53,16 +72,28 @@ function rows(value: unknown): IVariable[] {
  * Anybody may have written *start* (a command's arguments, an old request): only fields of the right
  * type are taken, and nothing is submitted by it.
  */
-export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['start']): Draft {
+export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['start'], fileName = ''): Draft {
   const collection = text(start.collection);
+  const file = text(start.file);
+  const virtual = rows(start.virtual_packages).map(({ name, value }): [string, string] => [name.replace(/^__/, ''), value]);
+  const ofConda = text(start.manager) === 'conda' || file !== '' || texts(start.channels).length > 0;
   return {
     key: UUID.uuid4(),
     idempotency: UUID.uuid4(),
-    start: from ?? (text(start.requirements) ? 'file' : 'scratch'),
-    name: text(start.name),
+    start: from ?? (text(start.requirements) || file ? 'file' : 'scratch'),
+    name: text(start.name) || nameIn(file),
+    manager: text(start.manager),
+    // a guess; the form knows once it knows the site
+    language: ofConda ? 'conda' : 'pep508',
     python: text(start.python),
     packages: texts(start.packages),
+    aside: [],
     requirements: text(start.requirements),
+    file,
+    fileName,
+    channels: [...new Set(texts(start.channels))],
+    cuda: virtual.find(([name]) => name === 'cuda')?.[1] ?? null,
+    virtual: Object.fromEntries(virtual.filter(([name]) => name !== 'cuda')),
     modules: collection ? [] : [...new Set(texts(start.modules))],
     collection,
     location: text(start.location),
@@ -87,20 +118,41 @@ export function toRequest(draft: Draft): ICreateRequest {
     all.filter(each => each.name || each.value).map(({ name, value }) => [name, value]);
   const variables = named(draft.variables);
   const build = named(draft.buildVariables);
-  const file = draft.start === 'file' ? draft.requirements : '';
-  put('python', draft.python, draft.python);
+  const conda = draft.language === 'conda';
+  const file = draft.start === 'file' ? fileText(draft) : '';
+  put('manager', draft.manager, draft.manager);
+  put('python', draft.python.trim(), draft.python.trim());
   put('packages', draft.packages, draft.packages.length);
-  put('requirements', file, file.trim());
+  put(conda ? 'file' : 'requirements', file, file.trim());
+  if (conda) {
+    const virtual = { ...draft.virtual, ...(draft.cuda === null ? {} : { cuda: draft.cuda.trim() }) };
+    put('channels', draft.channels, draft.channels.length);
+    put('virtual_packages', virtual, Object.keys(virtual).length);
+  }
   put('modules', draft.modules, draft.modules.length);
   put('collection', draft.collection, draft.collection);
   put('location', draft.location, draft.location);
-  put('installer', draft.installer, draft.installer);
-  put('system_site_packages', draft.systemSitePackages, draft.systemSitePackages !== null);
+  put('installer', draft.installer, draft.installer && !conda);
+  put('system_site_packages', draft.systemSitePackages, draft.systemSitePackages !== null && !conda);
   put('variables', Object.fromEntries(variables), variables.length);
   put('build_variables', Object.fromEntries(build), build.length);
   put('display_name', draft.displayName, draft.displayName);
   put('kernel', false, !draft.kernel);
   return request;
+}
+
+/** What stands in the field for a file: which one that is depends on the manager. */
+export function fileText(draft: Draft): string {
+  return draft.language === 'conda' ? draft.file : draft.requirements;
+}
+
+/** The change that another text in that field means; a name that came from the text before follows it. */
+export function withFile(draft: Draft, file: string, fileName: string): Partial<Draft> {
+  if (draft.language !== 'conda') {
+    return { requirements: file, fileName };
+  }
+  const follows = draft.name === '' || draft.name === nameIn(draft.file);
+  return { file, fileName, ...(follows ? { name: nameIn(file) } : {}) };
 }
 
 /** The location that a request without one goes to. */
@@ -111,7 +163,19 @@ export function chosenLocation(draft: Draft, site: ISite | null): ILocation | un
     : (locations.find(location => location.default) ?? locations[0]);
 }
 
-export type Field = 'name' | 'python' | 'packages' | 'requirements' | 'modules' | 'location' | 'variables' | 'build' | 'options';
+export type Field =
+  | 'requirements'
+  | 'name'
+  | 'manager'
+  | 'python'
+  | 'channels'
+  | 'packages'
+  | 'cuda'
+  | 'modules'
+  | 'location'
+  | 'variables'
+  | 'options'
+  | 'build';
 
 /** What is said under the name: that it is free, or why it can not be taken. */
 export interface INameCheck {
@@ -121,6 +185,10 @@ export interface INameCheck {
 
 /** What the launcher shows unless the person says otherwise; as the server makes it. */
 export function defaultTitle(draft: Draft, site: ISite | null): string {
+  if (draft.language === 'conda') {
+    const version = /^\d+\.\d+/.exec(draft.python.trim())?.[0];
+    return version ? `${draft.name} (Python ${version})` : '';
+  }
   const python = chosenPython(draft, site)?.version ?? (/^\d+\.\d+/.test(draft.python) ? draft.python : '');
   return python ? `${draft.name} (Python ${minor(python)})` : draft.name;
 }
@@ -180,6 +248,9 @@ export function checkName(
     return { ok: true, text: place ? trans.__('Free in %1.', place) : trans.__('Free.') };
   }
   const shown = draft.displayName || defaultTitle(draft, site);
+  if (!shown) {
+    return { ok: true, text: place ? trans.__('Free in %1.', place) : trans.__('Free.') };
+  }
   return {
     ok: true,
     text: place
@@ -215,8 +286,14 @@ export function problems(
   if (!name.ok) {
     found.name = name.text;
   }
-  if (draft.start === 'file' && !draft.requirements.trim()) {
+  if (draft.start === 'file' && !fileText(draft).trim()) {
     found.requirements = trans.__('Choose a file, or paste its lines.');
+  }
+  if (site && !chosenManager(draft, site)) {
+    found.manager = trans.__('There is no manager “%1” here. Choose another one.', plain(draft.manager));
+  }
+  if (draft.language === 'conda') {
+    Object.assign(found, condaProblems(draft, trans));
   }
   const location = chosenLocation(draft, site);
   if (location && (location.state === 'missing' || location.state === 'unwritable')) {
@@ -233,11 +310,29 @@ export function problems(
   return found;
 }
 
+function condaProblems(draft: Draft, trans: TranslationBundle): Partial<Record<Field, string>> {
+  const found: Partial<Record<Field, string>> = {};
+  const channel = draft.channels.map(each => checkChannel(each, trans)).find(Boolean);
+  if (draft.python.trim() && !/^\d+(\.\d+){0,2}$/.test(draft.python.trim())) {
+    found.python = trans.__('Give a version such as 3.12: this Python is a package of the channels.');
+  }
+  if (channel) {
+    found.channels = channel;
+  }
+  if (draft.cuda !== null && !/^\d+(\.\d+){0,2}$/.test(draft.cuda.trim())) {
+    found.cuda = trans.__('Say which CUDA version the driver of that computer supports, such as 12.4.');
+  }
+  return found;
+}
+
 /** The field of *draft* that an error of the server is about; undefined where it is about none. */
 export function fieldOf(code: string, draft: Draft): Field | undefined {
   const field = fieldOfCode(code);
   if (field === 'packages' && draft.start === 'file' && draft.packages.length === 0) {
     return 'requirements';
+  }
+  if (field === 'options' && draft.manager) {
+    return 'manager';
   }
   return field === 'variables' && draft.variables.length === 0 && draft.buildVariables.length > 0 ? 'build' : field;
 }

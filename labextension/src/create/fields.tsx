@@ -68,6 +68,8 @@ export function PythonField(props: {
   value: string;
   pythons: IPythonFact[];
   wrong?: string;
+  /** Stands in front, in the same line. */
+  before?: React.ReactNode;
   onChange: (value: string) => void;
 }): JSX.Element {
   const { trans } = useHpcEnv();
@@ -79,6 +81,7 @@ export function PythonField(props: {
   return (
     <>
       <div className="jp-HpcEnv-pair">
+        {props.before}
         <span className="jp-HpcEnv-select">
           <select
             className="jp-HpcEnv-input"

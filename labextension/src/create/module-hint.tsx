@@ -5,7 +5,7 @@ import { folded } from '../environment/packages';
 import { plain } from '../format';
 import { addition, brings, easiest, IAddition } from '../modules/choice';
 import { inWords } from '../modules/found';
-import type { IModule } from '../tokens';
+import type { IModule, Language } from '../tokens';
 import { Callout } from '../ui/blocks';
 import { useHpcEnv, useModel } from '../ui/context';
 import { Button } from '../ui/controls';
@@ -21,7 +21,8 @@ interface IOffer {
 
 /** The name of a requirement without extras; empty where it has none, such as a URL. */
 function packageOf(requirement: string): string {
-  return /:\/\/|^[./]/.test(requirement) ? '' : (/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(nameAndRest(requirement)[0])?.[0] ?? '');
+  const bare = requirement.replace(/^\S+::/, '');
+  return /:\/\/|^[./]/.test(bare) ? '' : (/^[A-Za-z0-9_][A-Za-z0-9._-]*/.exec(nameAndRest(bare)[0])?.[0] ?? '');
 }
 
 /** Modules that have one of *packages*, by the package's folded name; asked once for each. */
@@ -48,8 +49,9 @@ function useProviders(packages: string[]): ReadonlyMap<string, IModule[]> {
 export function ModuleHint(props: {
   packages: string[];
   modules: string[];
-  /** Take *requirement* out of the packages; *modules* are then chosen. */
-  onUse: (requirement: string, modules: string[]) => void;
+  language: Language;
+  /** Take *requirement* out of the packages; *modules* are then chosen. Left out where nothing can be built on modules. */
+  onUse?: (requirement: string, modules: string[]) => void;
 }): JSX.Element | null {
   const { trans, actions } = useHpcEnv();
   const catalog = useModel().modules;
@@ -70,6 +72,8 @@ export function ModuleHint(props: {
     return null;
   }
   const { way, module } = offer;
+  const { onUse } = props;
+  const conda = props.language === 'conda';
   const there = way.add.length === 0;
   const others = way.add.slice(0, -1);
   return (
@@ -77,23 +81,26 @@ export function ModuleHint(props: {
       role="status"
       actions={
         <>
-          <Button
-            size="small"
-            onClick={() => {
-              settle(offer.package_);
-              actions.announcer.say(trans.__('%1 comes from %2.', offer.package_, plain(module.name)));
-              props.onUse(offer.requirement, way.result);
-            }}
-          >
-            {there ? trans.__('Leave it to the module') : trans.__('Use the module')}
-          </Button>
+          {onUse && (
+            <Button
+              size="small"
+              onClick={() => {
+                settle(offer.package_);
+                actions.announcer.say(trans.__('%1 comes from %2.', offer.package_, plain(module.name)));
+                onUse(offer.requirement, way.result);
+              }}
+            >
+              {there ? trans.__('Leave it to the module') : conda ? trans.__('Use the module, without conda') : trans.__('Use the module')}
+            </Button>
+          )}
           <Button kind="minimal" size="small" onClick={() => settle(offer.package_)}>
-            {trans.__('Keep it from the index')}
+            {conda ? trans.__('Keep it from the channels') : trans.__('Keep it from the index')}
           </Button>
         </>
       }
     >
       <b>{plain(module.name)}</b> {said(offer, there, trans)}
+      {conda && ` ${trans.__('It was built for this machine; what channels have are generic binaries.')}`}
       {way.replaces.length > 0 && ` ${trans.__('It would replace %1.', inWords(way.replaces, trans))}`}
       {way.replaces.length === 0 && others.length > 0 && ` ${trans.__('It adds %1 first.', inWords(others, trans))}`}
     </Callout>

@@ -21,6 +21,8 @@ export function Options(props: {
 }): JSX.Element {
   const { trans } = useHpcEnv();
   const { draft, manager, id } = props;
+  // a conda environment has a Python of its own, and what fills it is not asked
+  const conda = draft.language === 'conda';
   const [open, setOpen] = React.useState(
     !!draft.installer ||
       draft.systemSitePackages !== null ||
@@ -52,13 +54,13 @@ export function Options(props: {
               className="jp-HpcEnv-input"
               id={`${id}-display`}
               value={draft.displayName}
-              placeholder={props.title}
+              placeholder={props.title || draft.name}
               maxLength={100}
               onChange={event => props.onChange({ displayName: event.target.value })}
             />
           </div>
         )}
-        {manager && manager.installers.length > 0 && (
+        {!conda && manager && manager.installers.length > 0 && (
           <div className="jp-HpcEnv-optionRow">
             <label htmlFor={`${id}-installer`}>{trans.__('Installer')}</label>
             <div>
@@ -84,27 +86,29 @@ export function Options(props: {
             </div>
           </div>
         )}
-        <div className="jp-HpcEnv-optionRow">
-          <label htmlFor={`${id}-site-packages`}>{trans.__('Packages of the Python it is made from')}</label>
-          <div>
-            <span className="jp-HpcEnv-select">
-              <select
-                className="jp-HpcEnv-input"
-                id={`${id}-site-packages`}
-                value={String(draft.systemSitePackages)}
-                onChange={event =>
-                  props.onChange({ systemSitePackages: event.target.value === 'null' ? null : event.target.value === 'true' })
-                }
-              >
-                <option value="null">{trans.__('Seen where a module brings packages')}</option>
-                <option value="true">{trans.__('Seen')}</option>
-                <option value="false">{trans.__('Not seen')}</option>
-              </select>
-              <Icon icon={caretDownEmptyIcon} />
-            </span>
-            <div className="jp-HpcEnv-hint">{trans.__('Seen packages are there without being installed again, as with “--system-site-packages”.')}</div>
+        {!conda && (
+          <div className="jp-HpcEnv-optionRow">
+            <label htmlFor={`${id}-site-packages`}>{trans.__('Packages of the Python it is made from')}</label>
+            <div>
+              <span className="jp-HpcEnv-select">
+                <select
+                  className="jp-HpcEnv-input"
+                  id={`${id}-site-packages`}
+                  value={String(draft.systemSitePackages)}
+                  onChange={event =>
+                    props.onChange({ systemSitePackages: event.target.value === 'null' ? null : event.target.value === 'true' })
+                  }
+                >
+                  <option value="null">{trans.__('Seen where a module brings packages')}</option>
+                  <option value="true">{trans.__('Seen')}</option>
+                  <option value="false">{trans.__('Not seen')}</option>
+                </select>
+                <Icon icon={caretDownEmptyIcon} />
+              </span>
+              <div className="jp-HpcEnv-hint">{trans.__('Seen packages are there without being installed again, as with “--system-site-packages”.')}</div>
+            </div>
           </div>
-        </div>
+        )}
         <div className="jp-HpcEnv-optionRow" role="group" aria-label={trans.__('Variables for building')}>
           <span>{trans.__('Variables for building')}</span>
           <VariableRows

@@ -5,13 +5,19 @@ import { plain } from '../format';
 import { Wrong } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { IconButton } from '../ui/controls';
+import type { Language } from '../tokens';
 import { isOption, nameAndRest, splitPackages } from './packages';
+import { commaEnds, splitSpecs } from './specs';
 
 export function PackageField(props: {
   id: string;
   value: string[];
+  language: Language;
+  /** What the manager that was chosen before could take, and this one can not. */
+  aside: string[];
   wrong?: string;
-  onChange: (value: string[]) => void;
+  /** *channels* came along with a pasted command line of conda's. */
+  onChange: (value: string[], channels: string[]) => void;
 }): JSX.Element {
   const { trans, actions } = useHpcEnv();
   const [text, setText] = React.useState('');
@@ -19,24 +25,30 @@ export function PackageField(props: {
   const box = React.useRef<HTMLDivElement>(null);
   const input = React.useRef<HTMLInputElement>(null);
 
+  const conda = props.language === 'conda';
+
   const add = (typed: string): void => {
-    const parts = splitPackages(typed);
+    const { specs: parts, channels } = conda ? splitSpecs(typed) : { specs: splitPackages(typed), channels: [] };
     const options = parts.filter(isOption);
     setRefused(
       options.length > 0
-        ? trans.__('“%1” is an option, not a package. Lines like this can stand in a requirements file, where the site allows them.', options[0])
+        ? conda
+          ? trans.__('“%1” is an option, not a package.', plain(options[0]))
+          : trans.__('“%1” is an option, not a package. Lines like this can stand in a requirements file, where the site allows them.', plain(options[0]))
         : ''
     );
     const fresh = parts.filter(part => !isOption(part) && !props.value.includes(part));
+    if (fresh.length + channels.length > 0) {
+      props.onChange([...props.value, ...fresh], channels);
+    }
     if (fresh.length > 0) {
-      props.onChange([...props.value, ...fresh]);
-      actions.announcer.say(trans._n('Added %2.', 'Added %1 packages.', fresh.length, fresh[0]));
+      actions.announcer.say(trans._n('Added %2.', 'Added %1 packages.', fresh.length, plain(fresh[0])));
     }
     setText('');
   };
   const remove = (at: number): void => {
-    actions.announcer.say(trans.__('Removed %1.', props.value[at]));
-    props.onChange(props.value.filter((_, index) => index !== at));
+    actions.announcer.say(trans.__('Removed %1.', plain(props.value[at])));
+    props.onChange(props.value.filter((_, index) => index !== at), []);
     input.current?.focus();
   };
   const focusLast = (): void => {
@@ -44,7 +56,8 @@ export function PackageField(props: {
     buttons?.[buttons.length - 1]?.focus();
   };
   // inside brackets or after an operator a comma belongs to the requirement
-  const ends = (typed: string): boolean => splitPackages(`${typed},x`).length > splitPackages(typed).length && !/[<>=!~]=?[^,\s]*$/.test(typed);
+  const ends = (typed: string): boolean =>
+    conda ? commaEnds(typed) : splitPackages(`${typed},x`).length > splitPackages(typed).length && !/[<>=!~]=?[^,\s]*$/.test(typed);
 
   return (
     <>
@@ -76,7 +89,7 @@ export function PackageField(props: {
           ref={input}
           data-field="packages"
           value={text}
-          placeholder={trans.__('Add a package, or paste a list')}
+          placeholder={conda ? trans.__('Add a match spec, or paste a list') : trans.__('Add a package, or paste a list')}
           autoComplete="off"
           autoCapitalize="none"
           spellCheck={false}
@@ -86,7 +99,7 @@ export function PackageField(props: {
           onBlur={() => text.trim() && add(text)}
           onPaste={event => {
             const pasted = event.clipboardData.getData('text');
-            if (/[\r\n,]/.test(pasted) || splitPackages(pasted).length > 1) {
+            if (/[\r\n,]/.test(pasted) || (conda ? /\s/.test(pasted.trim()) : splitPackages(pasted).length > 1)) {
               event.preventDefault();
               add(`${text}${pasted}`);
             }
@@ -107,8 +120,17 @@ export function PackageField(props: {
       </div>
       <Wrong id={`${props.id}-wrong`} text={props.wrong || refused} />
       <div className="jp-HpcEnv-hint" id={`${props.id}-hint`}>
-        {trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14. ipykernel is added by itself.')}
+        {conda
+          ? trans.__('Match specs: numpy, python-dateutil >=2.9, conda-forge::gdal 3.10.*, pytorch=*=*cuda*. ipykernel is added by itself.')
+          : trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14. ipykernel is added by itself.')}
       </div>
+      {props.aside.length > 0 && (
+        <div className="jp-HpcEnv-hint" role="status">
+          {conda
+            ? trans.__('Left out, because conda can not be asked for it so: %1', props.aside.map(plain).join(', '))
+            : trans.__('Left out, because the package index can not be asked for it so: %1', props.aside.map(plain).join(', '))}
+        </div>
+      )}
     </>
   );
 }

@@ -53,8 +53,8 @@ export function isOption(requirement: string): boolean {
   return requirement.startsWith('-');
 }
 
-/** A requirement cut where its name and extras end, so that the rest can be drawn more quietly. */
+/** A requirement or match spec cut where its name ends, with extras or a channel, so that the rest can be drawn more quietly. */
 export function nameAndRest(requirement: string): [string, string] {
-  const match = /^([A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?)\s*(.*)$/.exec(requirement);
+  const match = /^((?:\S+::)?[A-Za-z0-9_][A-Za-z0-9._-]*(?:\[[^\]]*\])?)\s*(.*)$/.exec(requirement);
   return match ? [match[1], match[2]] : [requirement, ''];
 }

@@ -4,21 +4,40 @@ import React from 'react';
 import { plain } from '../format';
 import { useModuleCheck } from '../modules/check';
 import { asError, HpcEnvError } from '../request';
-import type { IOperation, ISite } from '../tokens';
+import type { IManagerFacts, IOperation, ISite } from '../tokens';
 import { Blank, Trouble, Wrong } from '../ui/blocks';
 import { useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, Segments } from '../ui/controls';
+import { ChannelField } from './channel-field';
 import { CommandBox } from './command-box';
-import { checkName, chosenLocation, defaultTitle, Draft, Field, fieldOf, problems, toRequest } from './draft';
+import { fileKind } from './described';
+import { checkName, chosenLocation, defaultTitle, Draft, Field, fieldOf, fileText, problems, toRequest, withFile } from './draft';
 import { LocationField, NameField, PythonField, Question, VariableRows } from './fields';
+import { GpuField, ManagerChoice, ManagerNotes, VersionField } from './manager-fields';
+import { chosenManager, condaManager, offered, settled, switched } from './managers';
 import { ModuleHint } from './module-hint';
 import { Modules } from './modules';
 import { Options } from './options';
 import { PackageField } from './package-field';
-import { RequirementsFile } from './start';
+import { usePlanner } from './plan';
+import { toldOf } from './preview';
+import { StartFile } from './start';
 import { Summary } from './summary';
 
-const ORDER: Field[] = ['requirements', 'name', 'python', 'packages', 'modules', 'location', 'variables', 'options', 'build'];
+const ORDER: Field[] = [
+  'requirements',
+  'name',
+  'manager',
+  'python',
+  'channels',
+  'packages',
+  'cuda',
+  'modules',
+  'location',
+  'variables',
+  'options',
+  'build'
+];
 
 export function CreatePage(props: { draft: Draft; onSubmitted: (operation: IOperation) => void }): JSX.Element {
   const { trans, model } = useHpcEnv();
@@ -51,7 +70,25 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const [sending, setSending] = React.useState(false);
   const [refusal, setRefusal] = React.useState<HpcEnvError | null>(null);
   const form = React.useRef<HTMLFormElement>(null);
+  const aside = React.useRef<HTMLElement>(null);
   const id = `hpcenv-${draft.key.slice(0, 8)}`;
+
+  // once, before anything is drawn of it: what the draft means on this site
+  React.useState(() => Object.assign(draft, settled(draft, site)));
+  const showPreview = (): void => {
+    // where the page is narrow the summary is far from the button that was pressed
+    requestAnimationFrame(() => aside.current?.querySelector('.jp-HpcEnv-preview')?.scrollIntoView?.({ block: 'nearest' }));
+  };
+  const planner = usePlanner(preview => {
+    const told = toldOf(preview, trans);
+    if (preview.is === 'failed') {
+      actions.announcer.alert(told);
+    } else {
+      actions.announcer.say(told);
+    }
+    showPreview();
+  });
+  const { preview } = planner;
 
   React.useEffect(() => {
     void model.modules.refresh();
@@ -65,11 +102,15 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
     // another request: what was sent before must not answer for it
     Object.assign(draft, fields, { idempotency: UUID.uuid4() });
     setRefusal(null);
+    planner.drop();
     redraw();
   };
   const name = checkName(draft, site, model.environments, model.operations, trans);
   const found = problems(draft, name, site, trans);
   const location = chosenLocation(draft, site);
+  const manager = chosenManager(draft, site);
+  const managers = offered(draft, site);
+  const conda = draft.language === 'conda';
   const refusedField = refusal && fieldOf(refusal.code, draft);
   const checked = useModuleCheck(draft.modules, draft.collection);
   const wrong = (field: Field): string | undefined =>
@@ -78,35 +119,77 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const focusField = (field: Field): void => {
     requestAnimationFrame(() => form.current?.querySelector<HTMLElement>(`[data-field="${field}"]`)?.focus());
   };
-  const submit = async (): Promise<void> => {
-    if (sending) {
-      return;
-    }
+  /** True if nothing is known to be wrong; else the first wrong field has the focus. */
+  const right = (): boolean => {
     setTried(true);
     const first = ORDER.find(field => found[field]);
     if (first) {
       focusField(first);
+    }
+    return !first;
+  };
+  const refused = (error: HpcEnvError): void => {
+    setRefusal(error);
+    actions.announcer.alert(error.message);
+    const field = fieldOf(error.code, draft);
+    if (field) {
+      focusField(field);
+    }
+  };
+  const submit = async (): Promise<void> => {
+    if (sending || !right()) {
       return;
     }
     setSending(true);
     try {
       props.onSubmitted(await actions.submit(toRequest(draft), draft.idempotency));
     } catch (reason) {
-      const error = asError(reason);
-      setRefusal(error);
-      actions.announcer.alert(error.message);
       setSending(false);
-      const field = fieldOf(error.code, draft);
-      if (field) {
-        focusField(field);
+      refused(asError(reason));
+    }
+  };
+  const look = async (): Promise<void> => {
+    if (preview.is === 'working' || preview.is === 'done') {
+      planner.drop();
+    } else if (!sending && right()) {
+      setRefusal(null);
+      actions.announcer.say(trans.__('Working out what would be installed.'));
+      const error = await planner.start(toRequest(draft));
+      if (error) {
+        refused(error);
       }
     }
   };
-  const button = (
-    <Button kind="accept" size="wide" aria-disabled={sending} onClick={() => void submit()}>
-      {sending ? trans.__('Sending…') : trans.__('Create')}
-    </Button>
+  const choose = (other: IManagerFacts): void => change(switched(draft, other, site));
+  const takeFile = (text: string, fileName: string): void => {
+    const reader = conda || !fileKind(text) ? undefined : condaManager(site);
+    if (reader) {
+      // no other manager reads it
+      const other = { ...draft, ...switched(draft, reader, site) };
+      actions.announcer.say(trans.__('%1 reads this file.', plain(reader.name)));
+      change({ ...other, ...withFile(other, text, fileName), requirements: '' });
+    } else {
+      change(withFile(draft, text, fileName));
+    }
+  };
+  const useModule = (requirement: string, modules: string[]): void => {
+    const venv = site.managers.find(each => each.language !== 'conda');
+    const other = conda && venv ? { ...draft, ...switched(draft, venv, site) } : draft;
+    change({ ...other, packages: other.packages.filter(each => each !== requirement), modules });
+  };
+  const buttons = (
+    <>
+      <Button kind="accept" size="wide" aria-disabled={sending} onClick={() => void submit()}>
+        {sending ? trans.__('Sending…') : trans.__('Create')}
+      </Button>
+      {conda && (
+        <Button size="wide" onClick={() => void look()}>
+          {preview.is === 'working' ? trans.__('Cancel preview') : preview.is === 'done' ? trans.__('Discard preview') : trans.__('Preview')}
+        </Button>
+      )}
+    </>
   );
+  const choice = <ManagerChoice id={`${id}-manager`} managers={managers} value={manager} onChange={choose} />;
   const summary = location ? trans.__('in %1', location.name) : '';
 
   return (
@@ -142,11 +225,13 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
               onChange={start => change({ start })}
             />
             {draft.start === 'file' && (
-              <RequirementsFile
+              <StartFile
                 id={`${id}-requirements`}
-                value={draft.requirements}
+                language={draft.language}
+                value={fileText(draft)}
+                name={draft.fileName}
                 wrong={wrong('requirements')}
-                onChange={requirements => change({ requirements })}
+                onChange={takeFile}
               />
             )}
           </Question>
@@ -154,31 +239,60 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             <NameField id={`${id}-name`} value={draft.name} check={name} wrong={wrong('name')} onChange={value => change({ name: value })} />
           </Question>
           <Question id={`${id}-q-python`} label={trans.__('Python')} htmlFor={`${id}-python`}>
-            <PythonField
-              id={`${id}-python`}
-              value={draft.python}
-              pythons={site.pythons}
-              wrong={wrong('python')}
-              onChange={value => change({ python: value })}
-            />
+            {conda ? (
+              <VersionField
+                id={`${id}-python`}
+                value={draft.python}
+                wrong={wrong('python')}
+                before={choice}
+                onChange={value => change({ python: value })}
+              />
+            ) : (
+              <PythonField
+                id={`${id}-python`}
+                value={draft.python}
+                pythons={site.pythons}
+                wrong={wrong('python')}
+                before={choice}
+                onChange={value => change({ python: value })}
+              />
+            )}
+            <ManagerNotes id={`${id}-manager`} managers={managers} wrong={wrong('manager')} />
           </Question>
+          {conda && (
+            <Question id={`${id}-q-channels`} label={trans.__('Channels')} htmlFor={`${id}-channels`}>
+              <ChannelField
+                id={`${id}-channels`}
+                value={draft.channels}
+                configured={manager?.channels ?? []}
+                wrong={wrong('channels')}
+                onChange={channels => change({ channels })}
+              />
+            </Question>
+          )}
           <Question id={`${id}-q-packages`} label={trans.__('Packages')} htmlFor={`${id}-packages`}>
             <PackageField
               id={`${id}-packages`}
               value={draft.packages}
+              language={draft.language}
+              aside={draft.aside}
               wrong={wrong('packages')}
-              onChange={packages => change({ packages })}
+              onChange={(packages, channels) => change({ packages, channels: [...new Set([...draft.channels, ...channels])] })}
             />
             {!draft.collection && (
               <ModuleHint
                 packages={draft.packages}
                 modules={draft.modules}
-                onUse={(requirement, modules) =>
-                  change({ packages: draft.packages.filter(other => other !== requirement), modules })
-                }
+                language={draft.language}
+                onUse={conda && site.managers.every(each => each.language === 'conda') ? undefined : useModule}
               />
             )}
           </Question>
+          {conda && (
+            <Question id={`${id}-q-cuda`} label={trans.__('GPU')}>
+              <GpuField id={`${id}-cuda`} value={draft.cuda} wrong={wrong('cuda')} onChange={cuda => change({ cuda })} />
+            </Question>
+          )}
           <Modules id={`${id}-modules`} draft={draft} checked={checked} wrong={wrong('modules')} onChange={change} />
           {site.locations.length > 0 && (
             <Question id={`${id}-q-location`} label={trans.__('Location')}>
@@ -204,15 +318,15 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             id={`${id}-options`}
             draft={draft}
             title={defaultTitle(draft, site)}
-            manager={site.managers[0]}
+            manager={manager}
             wrong={wrong('options')}
             wrongBuild={wrong('build')}
             onChange={change}
           />
         </form>
-        <aside className="jp-HpcEnv-aside" aria-label={trans.__('Summary')}>
-          <Summary draft={draft} site={site} checked={checked} refusal={refusedField ? null : refusal}>
-            {button}
+        <aside ref={aside} className="jp-HpcEnv-aside" aria-label={trans.__('Summary')}>
+          <Summary draft={draft} site={site} checked={checked} refusal={refusedField ? null : refusal} preview={preview}>
+            <div className="jp-HpcEnv-planButtons">{buttons}</div>
             {tried && Object.keys(found).length > 0 && <Wrong id={`${id}-wrong`} text={trans.__('Something above is not right yet.')} />}
           </Summary>
           <CommandBox request={toRequest(draft)} />
@@ -222,7 +336,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
         <span className="jp-HpcEnv-small jp-HpcEnv-muted">
           {draft.name ? `${plain(draft.name)} ${summary}` : trans.__('Give it a name')}
         </span>
-        <span className="jp-HpcEnv-push">{button}</span>
+        <span className="jp-HpcEnv-push jp-HpcEnv-planButtons">{buttons}</span>
       </div>
     </>
   );

@@ -1,14 +1,20 @@
 /** Beside the form: what will be made, what to know about it, and the button. */
+import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 import { plain } from '../format';
 import { noteIcon, warnIcon } from '../icons';
 import type { IChecked } from '../modules/check';
 import type { HpcEnvError } from '../request';
 import type { ISite } from '../tokens';
-import { Callout } from '../ui/blocks';
+import { Callout, Reason } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
-import { chosenLocation, chosenPython, Draft } from './draft';
+import { chosenLocation, chosenPython, Draft, fileText } from './draft';
+import { fileKind } from './described';
+import { chosenManager } from './managers';
+import { PlanBox } from './preview';
+import type { Preview } from './plan';
+import { channelName } from './specs';
 
 export function Summary(props: {
   draft: Draft;
@@ -16,12 +22,16 @@ export function Summary(props: {
   checked: IChecked;
   /** What the server refused that belongs to no field. */
   refusal: HpcEnvError | null;
+  preview: Preview;
   children: React.ReactNode;
 }): JSX.Element {
   const { trans } = useHpcEnv();
   const { draft, site, checked } = props;
   const modules = draft.collection ? trans.__('collection %1', draft.collection) : draft.modules.join(', ');
-  const python = !draft.python && checked.value?.python;
+  const conda = draft.language === 'conda';
+  const ofModules = !conda && !draft.python && checked.value?.python;
+  const python = conda ? condaPython(draft, trans) : (chosenPython(draft, site)?.version ?? plain(draft.python));
+  const channels = conda ? condaChannels(draft, site, trans) : '';
   return (
     <section className="jp-HpcEnv-plan">
       <h2>{trans.__('What you get')}</h2>
@@ -29,9 +39,21 @@ export function Summary(props: {
         <dt>{trans.__('Name')}</dt>
         <dd>{plain(draft.name) || '–'}</dd>
         <dt>{trans.__('Python')}</dt>
-        <dd>{python ? trans.__('%1, of the modules', plain(python)) : (chosenPython(draft, site)?.version ?? (plain(draft.python) || '–'))}</dd>
+        <dd>{ofModules ? trans.__('%1, of the modules', plain(ofModules)) : python || '–'}</dd>
         <dt>{trans.__('Packages')}</dt>
-        <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), trans.__('a file'))}</dd>
+        <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), plain(draft.fileName) || trans.__('a file'))}</dd>
+        {channels && (
+          <>
+            <dt>{trans.__('Channels')}</dt>
+            <dd>{channels}</dd>
+          </>
+        )}
+        {conda && (draft.cuda !== null || Object.keys(draft.virtual).length > 0) && (
+          <>
+            <dt>{trans.__('Built for')}</dt>
+            <dd>{builtFor(draft)}</dd>
+          </>
+        )}
         {modules && (
           <>
             <dt>{trans.__('Modules')}</dt>
@@ -42,7 +64,8 @@ export function Summary(props: {
         <dd>{chosenLocation(draft, site)?.name ?? '–'}</dd>
       </dl>
       <ul className="jp-HpcEnv-notes">
-        {checked.value?.brings_packages &&
+        {!conda &&
+          checked.value?.brings_packages &&
           (draft.installer === 'uv' ? (
             <li>
               <Icon icon={warnIcon} kind="warn" />
@@ -61,6 +84,7 @@ export function Summary(props: {
             : trans.__('Without a kernel: for terminals and scripts.')}
         </li>
       </ul>
+      <PlanBox preview={props.preview} />
       {props.refusal && <Refusal error={props.refusal} />}
       {props.children}
     </section>
@@ -69,10 +93,30 @@ export function Summary(props: {
 
 function packagesAsked(draft: Draft, none: string, file: string): string {
   const parts = draft.packages.map(plain);
-  if (draft.start === 'file' && draft.requirements.trim()) {
+  if (draft.start === 'file' && fileText(draft).trim()) {
     parts.push(file);
   }
   return parts.length > 0 ? parts.join(', ') : none;
+}
+
+function condaPython(draft: Draft, trans: TranslationBundle): string {
+  const asked = draft.python.trim();
+  const ofFile = draft.start === 'file' && fileKind(draft.file) !== undefined;
+  return asked ? trans.__('%1, of the channels', plain(asked)) : ofFile ? trans.__('as the file has it') : trans.__('the newest that fits');
+}
+
+function condaChannels(draft: Draft, site: ISite, trans: TranslationBundle): string {
+  const named = draft.channels.map(each => plain(channelName(each))).join(', ');
+  const ofFile = draft.start === 'file' && fileKind(draft.file) !== undefined ? trans.__('those of the file') : '';
+  const configured = (chosenManager(draft, site)?.channels ?? []).map(each => plain(channelName(each))).join(', ');
+  return [named, ofFile].filter(Boolean).join(', ') || configured;
+}
+
+function builtFor(draft: Draft): string {
+  const all = { ...(draft.cuda === null ? {} : { cuda: draft.cuda }), ...draft.virtual };
+  return Object.entries(all)
+    .map(([name, version]) => plain(`${name} ${version}`.trim()))
+    .join(', ');
 }
 
 function Refusal(props: { error: HpcEnvError }): JSX.Element {
@@ -88,6 +132,7 @@ function Refusal(props: { error: HpcEnvError }): JSX.Element {
           {error.hints.map(hint => (
             <p key={hint}>{hint}</p>
           ))}
+          {error.reason && <Reason text={error.reason} />}
         </>
       )}
     </Callout>

@@ -150,11 +150,14 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
   const variables = Object.entries(environment.variables).map(([name, value]) => `${name}=${value}`);
   const build = Object.entries(environment.build_variables ?? {}).map(([name, value]) => `${name}=${value}`);
   const platform = environment.platform;
+  // the Python of a conda environment is one of its packages
+  const madeFrom = environment.python_path.startsWith(`${environment.prefix}/`) ? '' : environment.python_path;
   const facts: [string, React.ReactNode][] = [
     [trans.__('Python'), environment.python],
-    [trans.__('Made from'), environment.python_path && <code>{plain(environment.python_path)}</code>],
+    [trans.__('Made from'), madeFrom && <code>{plain(madeFrom)}</code>],
     [trans.__('Manager'), [environment.manager, environment.installer && trans.__('filled by %1', environment.installer)].filter(Boolean).join(', ')],
     [trans.__('Made with'), tools.join(', ')],
+    [trans.__('Channels'), (environment.channels ?? []).map(plain).join(', ')],
     [trans.__('Asked for'), environment.packages.map(plain).join(', ')],
     [trans.__('Modules'), environment.modules?.load.map(plain).join(', ')],
     [trans.__('Built with'), build.length > 0 && <code>{plain(build.join(' '))}</code>],

@@ -4,9 +4,10 @@ import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import React from 'react';
 import { canDelete, publishedKernel } from '../actions';
+import { minor } from '../format';
 import { layersIcon } from '../icons';
 import { asError } from '../request';
-import type { ICreateRequest, IEnvironmentDetail, IPackage } from '../tokens';
+import type { ICreateRequest, IEnvironmentDetail, IManagerFacts, IPackage } from '../tokens';
 import { Blank, Tabs, Trouble } from '../ui/blocks';
 import { ILoaded, useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, IconButton } from '../ui/controls';
@@ -143,7 +144,7 @@ function Shown(props: {
 
 /** What is done rarely: kept out of the way, in one menu. */
 function More(props: { environment: IEnvironmentDetail }): JSX.Element {
-  const { trans, actions } = useHpcEnv();
+  const { trans, actions, model } = useHpcEnv();
   const { environment } = props;
   const open = (event: React.MouseEvent): void => {
     // a registry of its own: nothing here can be called by a notebook
@@ -154,7 +155,7 @@ function More(props: { environment: IEnvironmentDetail }): JSX.Element {
       menu.addItem({ command: name });
     };
     add('copy', trans.__('Copy activation'), () => void actions.copyActivation(environment));
-    add('again', trans.__('New environment like this…'), () => actions.pages?.create(likeThis(environment)));
+    add('again', trans.__('New environment like this…'), () => actions.pages?.create(likeThis(environment, model.site?.managers ?? [])));
     if (canDelete(environment)) {
       menu.addItem({ type: 'separator' });
       add('delete', trans.__('Delete'), () => void actions.remove([environment]));
@@ -169,9 +170,14 @@ function More(props: { environment: IEnvironmentDetail }): JSX.Element {
   return <IconButton icon={ellipsesIcon} label={label} aria-haspopup="menu" onClick={open} />;
 }
 
-function likeThis(environment: IEnvironmentDetail): Partial<ICreateRequest> {
+/** A request for the same; *managers* are those of the site, for others have no word here. */
+export function likeThis(environment: IEnvironmentDetail, managers: readonly IManagerFacts[]): Partial<ICreateRequest> {
+  const manager = managers.find(each => each.name === environment.manager);
+  const conda = manager?.language === 'conda';
   return {
-    python: environment.python_path || environment.python,
+    manager: manager && manager !== managers[0] ? manager.name : '',
+    python: conda ? minor(environment.python) : environment.python_path || environment.python,
+    channels: conda ? environment.channels : [],
     packages: environment.packages,
     location: environment.location === 'elsewhere' ? '' : environment.location,
     variables: environment.variables,

@@ -4,6 +4,7 @@ import React from 'react';
 import { plain } from '../format';
 import { failIcon } from '../icons';
 import type { IErrorBody, IOperation } from '../tokens';
+import { Reason } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
 
@@ -46,11 +47,7 @@ export function Failure(props: { operation: IOperation }): JSX.Element {
       <div>
         <h3>{trans.__('Why')}</h3>
         <p>{plain(why)}</p>
-        {error.reason && (
-          <pre className="jp-HpcEnv-reason" tabIndex={0} aria-label={trans.__('What the program said')}>
-            {plain(error.reason)}
-          </pre>
-        )}
+        {error.reason && <Reason text={error.reason} />}
       </div>
       <div>
         <h3>{trans.__('What you can do')}</h3>

@@ -78,7 +78,7 @@ function figures(progress: IProgress | null, __: (text: string, ...values: strin
 }
 
 /** The bar over the steps: whole steps, and a part of the running one only where it is known. */
-export function ProgressBar(props: { operation: IOperation; taken: string }): JSX.Element {
+export function ProgressBar(props: { operation: IOperation; taken: string; label?: string }): JSX.Element {
   const { trans } = useHpcEnv();
   const { operation } = props;
   const all = operation.steps.length || 1;
@@ -94,7 +94,7 @@ export function ProgressBar(props: { operation: IOperation; taken: string }): JS
       <div
         className="jp-HpcEnv-bar"
         role="progressbar"
-        aria-label={trans.__('Build of %1', operation.environment.name)}
+        aria-label={props.label ?? trans.__('Build of %1', operation.environment.name)}
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={value}

@@ -2,7 +2,7 @@
 import { addIcon, closeIcon, refreshIcon, searchIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import { canDelete } from '../actions';
-import { readFile } from '../create/start';
+import { readFile, startWith } from '../create/start';
 import { moment } from '../format';
 import { layersIcon } from '../icons';
 import { Blank, Callout, Trouble } from '../ui/blocks';
@@ -60,8 +60,8 @@ export function EnvironmentList(props: { state: PanelState }): JSX.Element {
   };
   const drop = async (file: File | undefined): Promise<void> => {
     const text = file && (await readFile(file));
-    if (text) {
-      actions.pages?.create({ requirements: text });
+    if (file && text) {
+      actions.pages?.create(startWith(text, model.site), 'file', file.name);
     }
   };
 

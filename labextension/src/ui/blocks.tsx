@@ -114,6 +114,20 @@ export function Code(props: { text: string; label: string }): JSX.Element {
   );
 }
 
+/** What a program said, to scroll and copy; a tree keeps its lines, other text is wrapped. */
+export function Reason(props: { text: string }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const tree = /[├└│]/.test(props.text);
+  return (
+    <div className="jp-HpcEnv-codeBox">
+      <pre className={`jp-HpcEnv-reason${tree ? ' jp-mod-tree' : ''}`} tabIndex={0} aria-label={trans.__('What the program said')}>
+        {plain(props.text)}
+      </pre>
+      <CopyButton text={props.text} label={trans.__('Copy what the program said')} />
+    </div>
+  );
+}
+
 export interface ITab<T extends string> {
   value: T;
   label: string;

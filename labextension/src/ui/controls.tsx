@@ -54,16 +54,21 @@ export const IconButton = React.forwardRef<HTMLButtonElement, IconButtonProps>(f
 export interface IChoice<T extends string> {
   value: T;
   label: string;
+  /** Id of a text that says more. */
+  describedBy?: string;
 }
 
 /** One of a few, all in sight: native radio buttons in a row. */
 export function Segments<T extends string>(props: {
   label: string;
   name: string;
+  /** Where an error of the server leads to. */
+  field?: string;
   choices: IChoice<T>[];
   value: T;
   onChange: (value: T) => void;
 }): JSX.Element {
+  const stop = props.choices.find(choice => choice.value === props.value) ?? props.choices[0];
   return (
     <div className="jp-HpcEnv-segments" role="radiogroup" aria-label={props.label}>
       {props.choices.map(choice => (
@@ -71,6 +76,8 @@ export function Segments<T extends string>(props: {
           <input
             type="radio"
             name={props.name}
+            data-field={choice === stop ? props.field : undefined}
+            aria-describedby={choice.describedBy}
             checked={choice.value === props.value}
             onChange={() => props.onChange(choice.value)}
           />
