@@ -51,9 +51,41 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Fa
     """A saved collection of modules, instead of `modules`."""
     build_variables: dict[str, str] = {}
     """Variables for builds from source only, such as MPICC or HDF5_DIR."""
+    channels: list[str] = []
+    """Conda channels, best first; empty: those that are configured."""
+    virtual_packages: dict[str, str] = {}
+    """Versions of conda's virtual packages on the computer that it is for: ``{"cuda": "12.4"}``."""
+    file: str = ""
+    """Text of a file that says what it is to hold: environment.yml, explicit list or lockfile of conda."""
     variables: dict[str, str] = {}
     display_name: str = ""
     kernel: bool = True
+
+
+class PinnedPackage(msgspec.Struct, frozen=True, kw_only=True):
+    """One exact conda package of an explicit list or lockfile."""
+
+    url: str
+    sha256: str = ""
+    """In hexadecimal digits, as `md5`; empty where the file does not say it."""
+    md5: str = ""
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a file says that an environment is to hold; read by `formats`, built by a manager."""
+
+    kind: str
+    """``environment.yml``, ``explicit``, ``rattler-lock`` or ``conda-lock``."""
+    name: str = ""
+    channels: list[str] = []
+    specs: list[str] = []
+    """Canonical match specs."""
+    pip: list[str] = []
+    """PEP 508 requirements, for pip inside the environment."""
+    pinned: list[PinnedPackage] = []
+    variables: dict[str, str] = {}
+    warnings: list[str] = []
+    """What the file says and we do not do, a sentence each."""
 
 
 class PythonFact(msgspec.Struct, kw_only=True):
@@ -65,7 +97,8 @@ class PythonFact(msgspec.Struct, kw_only=True):
     """The same with links resolved."""
     version: str
     """``3.12.11``, or ``3.12`` where no file tells the rest."""
-    source: Literal["site", "path", "folder", "pyenv", "system"]
+    source: Literal["site", "path", "folder", "pyenv", "system", "conda"]
+    """``conda``: it is a package of the environment, and has no path before that is built."""
     label: str
     """What a person is shown, for example ``Python 3.12.11 (pyenv)``."""
     default: bool = False
@@ -93,6 +126,8 @@ class Kernel(msgspec.Struct, kw_only=True):
     name: str
     display_name: str
     path: str = ""
+    source: str = ""
+    """Name of the kernelspec in the prefix that it starts; empty for the environment's own ipykernel."""
 
 
 class Module(msgspec.Struct, kw_only=True):
@@ -154,6 +189,25 @@ class ActivationFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """What to load; empty for scripts, which are sourced by their path."""
     path: str
+    """Empty where the site's configuration does not tell the folder."""
+
+
+class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
+    """How another prefix gets the very packages of one that is there; told by its manager, done by scripts."""
+
+    python: str
+    """The interpreter that it is made from."""
+    system_site_packages: bool = False
+    installer: str
+    """``uv``, which is taken where it is on PATH, or ``pip``, that of the environment, which does for uv too."""
+    lock: list[str]
+    """The lockfile: exact requirements, a line each."""
+    options: list[str] = []
+    """What installers are told besides, such as a wheelhouse; the same for uv and pip."""
+    variables: dict[str, str] = {}
+    """What installers find in their environment, such as the index."""
+    dropped: list[str] = []
+    """Variables that they must not find there, because they would lead out of the prefix."""
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -176,6 +230,8 @@ class Record(msgspec.Struct, kw_only=True):
     system_site_packages: bool = False
     packages: list[str] = []
     """What was asked for, canonical; not what it brought along."""
+    channels: list[str] = []
+    """Conda channels that they came from, best first."""
     modules: ModuleSet | None = None
     build_variables: dict[str, str] = {}
     """What builds from source saw, such as MPICC; kernels do not get them."""
@@ -214,6 +270,8 @@ class Environment(msgspec.Struct, kw_only=True, frozen=True):
     owner: str = ""
     message: str = ""
     """Why the state is not ready, in one sentence; empty otherwise."""
+    activation: list[ActivationFile] = []
+    """The activation files that are installed."""
 
 
 class EnvironmentDetail(Environment, kw_only=True, frozen=True):
@@ -224,11 +282,10 @@ class EnvironmentDetail(Environment, kw_only=True, frozen=True):
     python_path: str = ""
     system_site_packages: bool = False
     packages: list[str] = []
+    channels: list[str] = []
     modules: ModuleSet | None = None
     drift: list[Drift] = []
     """What has become of its modules since they were captured."""
-    activation: list[ActivationFile] = []
-    """The activation files that are installed."""
     build_variables: dict[str, str] = {}
     variables: dict[str, str] = {}
     platform: Platform | None = None
@@ -237,6 +294,8 @@ class EnvironmentDetail(Environment, kw_only=True, frozen=True):
     operation: str = ""
     preflight: Preflight | None = None
     revision: int = 0
+    warnings: list[str] = []
+    """What somebody should know of the change that was just made; empty in any other answer."""
 
 
 class EnvironmentPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -158,12 +158,13 @@ def check_display_name(text: str) -> str:
     return text
 
 
-def kernel_name(location: str, name: str) -> str:
+def kernel_name(location: str, name: str, source: str = "") -> str:
     """Return the kernelspec name of an environment's own kernel, for example ``hpcenv-home.climate``.
 
-    Lower case, because `KernelSpecManager` folds case; unambiguous, because a location has no dot.
+    Lower case, because `KernelSpecManager` folds case; unambiguous, because a location has no dot. A kernel of
+    another language has the name of its kernelspec in the prefix after that: ``hpcenv-home.climate-ir``.
     """
-    return f"hpcenv-{location}.{name}".lower()
+    return f"hpcenv-{location}.{name}{'-' if source else ''}{source}".lower()
 
 
 def is_kernel_name(name: str) -> bool:

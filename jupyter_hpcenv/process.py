@@ -35,6 +35,7 @@ ALLOWED = (
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("CONDARC", "CONDA_ROOT", "CONDA_EXE", "MAMBA_EXE", "RATTLER_AUTH_FILE"),
     *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"),
 )
 
@@ -104,20 +105,21 @@ def run(
     on_line: Callable[[str], None] | None = None,
     check: Callable[[], None] | None = None,
     timeout: float | None = None,
+    longest: int = _LONGEST_LINE,
 ) -> Completed:
     """Run a program to its end, giving each line of its output to *on_line*.
 
     *check* is called at least every 0.2 s and may raise (a cancelled operation does): the program
-    and its descendants are then stopped and the exception goes on. Raises `BuildFailed` when the
-    program can not be started or takes longer than *timeout* seconds.
+    and its descendants are then stopped and the exception goes on. Lines are cut at *longest* characters.
+    Raises `BuildFailed` when the program can not be started or takes longer than *timeout* seconds.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     tail: deque[str] = deque(maxlen=_TAIL)
     with _folder(cwd) as folder:
         child = _popen(argv, env, folder)
         try:
-            for line in _lines(child, check, deadline, argv[0]):
-                tail.append(line)
+            for line in _lines(child, check, deadline, argv[0], longest):
+                tail.append(line[:_LONGEST_LINE])
                 if on_line is not None:
                     on_line(line)
             return Completed(child.wait(), tail)
@@ -395,7 +397,11 @@ def _popen(
 
 
 def _lines(
-    child: subprocess.Popen[bytes], check: Callable[[], None] | None, deadline: float | None, program: str
+    child: subprocess.Popen[bytes],
+    check: Callable[[], None] | None,
+    deadline: float | None,
+    program: str,
+    longest: int = _LONGEST_LINE,
 ) -> Iterator[str]:
     """Yield lines until the program has ended *and* closed its output, or only its children hold it."""
     assert child.stdout is not None
@@ -419,8 +425,8 @@ def _lines(
             if not chunk:
                 break
             *whole, pending = re.split(r"\r\n|\n|\r", pending + decoder.decode(chunk))
-            yield from (line[:_LONGEST_LINE] for line in whole if line.strip())
-            pending = pending[-_LONGEST_LINE:]
+            yield from (line[:longest] for line in whole if line.strip())
+            pending = pending[-longest:]
     pending += decoder.decode(b"", final=True)
     if pending.strip():
         yield pending
@@ -436,7 +442,8 @@ def _stop(child: subprocess.Popen[bytes], grace: float) -> None:
         until = time.monotonic() + grace
         while time.monotonic() < until:
             child.poll()
-            if not any(_start_time(pid) is not None for pid in family):
+            # of the child only wait() tells: while its threads live on, /proc shows it as a zombie already
+            if child.returncode is not None and not any(_start_time(pid) is not None for pid in family[1:]):
                 return
             time.sleep(0.02)
         family = list(dict.fromkeys([*family, *_descendants(child.pid)]))

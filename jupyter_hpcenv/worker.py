@@ -23,9 +23,9 @@ from traitlets.config import Config
 from . import claims
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
-from .lifecycle.create import Work, create
+from .lifecycle.create import Work, create, plan
 from .managers import load_managers
-from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step
+from .models import CreateRequest, LineKind, LogLine, Progress, Step, Ticket
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
 from .process import left_folders, thread_caps
@@ -124,7 +124,7 @@ def main(path: str) -> int:
     ticket = folder.ticket()
     root, name = Path(ticket.root), ticket.target.name
     try:
-        if folder.status().state != "pending" or not claims.adopt(root, name, ticket.id):
+        if folder.status().state != "pending" or not (_plans(ticket) or claims.adopt(root, name, ticket.id)):
             return 1  # somebody has closed it already
         own = Own(folder, "running")
     except (Busy, Interrupted):
@@ -143,9 +143,9 @@ def main(path: str) -> int:
     threading.Thread(target=_beat, args=(own, report, stopped), daemon=True).start()
     state, error, result = "failed", None, None
     try:
-        record = _carry_out(own, report)
+        result = _carry_out(own, report)
         report.end()
-        state, result = "succeeded", {"environment": record.id, "prefix": record.prefix}
+        state = "succeeded"
     except Cancelled as problem:
         state, error = "cancelled", problem.body()
     except Interrupted as problem:
@@ -163,13 +163,20 @@ def main(path: str) -> int:
         stopped.set()
     if error is not None:
         report.line("error", str(error["message"]))
-    claims.release(root, name, ticket.id)  # first: who reads that it is finished may ask for the name at once
+    if not _plans(ticket):
+        claims.release(root, name, ticket.id)  # first: who reads that it is finished may ask for the name at once
     with contextlib.suppress(Interrupted):  # somebody else finished it, and what they wrote stays
         own.finish(state, error, result)
     return 0 if state == "succeeded" else 1
 
 
-def _carry_out(own: Own, report: Report) -> Record:
+def _plans(ticket: Ticket) -> bool:
+    """Tell whether an operation only says what another would do: then there is nothing to claim."""
+    return ticket.verb == "plan"
+
+
+def _carry_out(own: Own, report: Report) -> dict[str, Any]:
+    """Do what the ticket says and return the operation's result."""
     ticket = own.ticket
     config = Config(ticket.config)
     site = Site(config=config)
@@ -183,7 +190,10 @@ def _carry_out(own: Own, report: Report) -> Record:
         if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):
             raise Interrupted("Another process has taken this operation over.")
 
-    return create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+    if _plans(ticket):
+        return plan(request, work, ticket.target, site, manager, report)
+    record = create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+    return {"environment": record.id, "prefix": record.prefix}
 
 
 def _clear_left_folders() -> None:
@@ -198,7 +208,8 @@ def _beat(own: Own, report: Report, stopped: threading.Event) -> None:
     while not stopped.wait(HEARTBEAT):
         own.folder.heartbeat()
         with contextlib.suppress(OSError, HpcenvError):
-            report.lost = not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id)
+            kept = _plans(ticket) or claims.renew(Path(ticket.root), ticket.target.name, ticket.id)
+            report.lost = not own.still() or not kept
 
 
 def run() -> None:

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from jupyter_hpcenv.errors import HpcenvError
+from jupyter_hpcenv.managers.conda.manager import CondaManager
 from jupyter_hpcenv.managers.venv import VenvManager
 from jupyter_hpcenv.server import translate
 from jupyter_hpcenv.server.app import EVENT_SCHEMAS
@@ -34,7 +35,7 @@ def configuration() -> str:
         "as `c.Class.option = value`. Server and command line read the same file, and an operation keeps the values",
         "that it was submitted with.\n",
     ]
-    for kind in (Site, VenvManager):
+    for kind in (Site, VenvManager, CondaManager):
         parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}\n")
         for name, trait in sorted(kind.class_own_traits(config=True).items()):
             text = " ".join(trait.help.split())

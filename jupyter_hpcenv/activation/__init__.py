@@ -4,14 +4,16 @@ Generators are pure, record in and text out. Installing puts the text where the 
 """
 
 from .facts import Facts, facts_of, for_prefix
-from .places import install, install_path, installed, module_name, uninstall, use_line
-from .text import DIALECTS, TEMPLATES, render_activation, render_facts, samples
+from .places import files_of, install, install_path, installed, module_name, uninstall, use_line
+from .text import DIALECTS, JOBS, TEMPLATES, render_activation, render_facts, samples
 
 __all__ = [
     "DIALECTS",
+    "JOBS",
     "TEMPLATES",
     "Facts",
     "facts_of",
+    "files_of",
     "for_prefix",
     "install",
     "install_path",

@@ -6,12 +6,13 @@ somebody else, is never replaced and never removed: the id in its first lines te
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-from ..errors import BrokenRecord, InvalidRequest, NameTaken
+from ..errors import BrokenRecord, HpcenvError, InvalidRequest, NameTaken
 from ..files import explain, read_regular, write_atomic
-from ..models import Record
+from ..models import ActivationFile, Record
 from ..names import check_name
 from ..site import Site
 from ..site.quoting import sh
@@ -65,6 +66,23 @@ def install_path(dialect: str, record: Record, site: Site, *, several: bool = Fa
 def use_line(dialect: str, site: Site) -> str:
     """Return the command that makes the module system look into our folder; empty for scripts, which need none."""
     return f"module use {sh(str(folder_of(dialect, site)))}" if dialect in _MODULEFILES else ""
+
+
+def files_of(record: Record, site: Site, *, own: bool) -> list[ActivationFile]:
+    """Return the activation files that a record says were installed; of an environment of one's own, without a look.
+
+    Somebody else's lie in the data folder of that user, which is not known here, or in one that the site has for
+    all of them: there a look tells. Called by whoever lists environments, so nothing is raised.
+    """
+    found = []
+    for dialect in record.activation:
+        name, path = "", ""
+        with contextlib.suppress(HpcenvError):  # what the site configured is wrong: said when a file is installed
+            name = module_name(record) if dialect in _MODULEFILES else ""
+            path = str(install_path(dialect, record, site))
+        if own or (path and is_for(Path(path), record.id)):
+            found.append(ActivationFile(dialect=dialect, name=name, path=path))
+    return found
 
 
 def install(dialect: str, record: Record, site: Site, *, several: bool = False) -> Path:

@@ -9,7 +9,7 @@ from ..catalog import Catalog
 from ..errors import DiskFull, InvalidRequest, ManagerNotFound, NameTaken
 from ..formats.requirements import Rules, parse_requirement, parse_requirements
 from ..managers.contract import Manager
-from ..models import CreateRequest
+from ..models import Contents, CreateRequest
 from ..names import check_display_name, check_name, check_variables, kernel_name
 from ..site import Site
 
@@ -29,9 +29,41 @@ def check_words(request: CreateRequest) -> None:
         raise InvalidRequest("That is no Python.", hints=["Give a version such as 3.12, or a path."])
 
 
-def requirements_of(request: CreateRequest, site: Site) -> list[str]:
-    """Return the request's requirements as canonical lines; raises `InvalidRequirement`."""
-    rules = Rules(allow_editable=site.allow_editable, allow_vcs=site.allow_vcs, allow_urls=site.allow_urls)
+def rules_of(site: Site) -> Rules:
+    """Return what the site allows to be asked for."""
+    return Rules(allow_editable=site.allow_editable, allow_vcs=site.allow_vcs, allow_urls=site.allow_urls)
+
+
+def contents_of(request: CreateRequest, manager: Manager, site: Site) -> Contents | None:
+    """Return what the request's file says, if it has one; raises `InvalidRequest` for what the manager can not use."""
+    if manager.language == "conda":
+        from ..formats import described  # YAML takes a while to import
+
+        return described.read(request.file, rules_of(site)) if request.file else None
+    for given, what in (
+        (request.file, "An environment.yml, an explicit list or a lockfile of conda"),
+        (request.channels, "Channels"),
+        (request.virtual_packages, "Virtual packages"),
+    ):
+        if given:
+            raise InvalidRequest(
+                f"{what} can not be used by the manager {manager.name}.", hints=["Take the manager conda."]
+            )
+    return None
+
+
+def requirements_of(request: CreateRequest, manager: Manager, site: Site) -> list[str]:
+    """Return what the request asks for as canonical lines of the manager's language; raises `InvalidRequirement`."""
+    if manager.language == "conda":
+        if request.requirements:
+            raise InvalidRequest(
+                "The manager conda takes match specs, not the text of a requirements file.",
+                hints=["Name the packages, or give an environment.yml; its “pip:” list may hold requirements."],
+            )
+        from ..formats import matchspecs
+
+        return list(dict.fromkeys(matchspecs.parse(text) for text in request.packages))
+    rules = rules_of(site)
     lines = [parse_requirement(text, rules) for text in request.packages]
     if request.requirements:
         lines += parse_requirements(request.requirements, rules, None)

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from ..errors import (
     WrongState,
 )
 from ..lifecycle import change, create, delete, templates
-from ..lifecycle.surroundings import surroundings
+from ..lifecycle.faces import roll_forward
+from ..lifecycle.surroundings import lost, surroundings
 from ..managers import load_managers
 from ..managers.contract import Manager
 from ..models import (
@@ -62,6 +64,9 @@ from .using import Activation
 #: Seconds that the first of two equal requests may take from its claim to its operation.
 _TWIN = 3.0
 
+#: How often lists try to bring one change's faces in step.
+_TRIES = 5
+
 
 class Admission:
     """The desk where every request is handed in; `catalog` and `operations` are for reading."""
@@ -72,6 +77,7 @@ class Admission:
         self.catalog = Catalog(self.site)
         self.operations = Operations(self.site)
         self.modules = Modules(self.site)
+        self._caught_up: Counter[tuple[str, int]] = Counter()
 
     @functools.cached_property
     def managers(self) -> dict[str, Manager]:
@@ -109,40 +115,32 @@ class Admission:
             time.sleep(0.05)
         return earlier
 
+    def plan(self, request: CreateRequest) -> Operation:
+        """Start an operation whose result says what a create would install; nothing is claimed and nothing built.
+
+        Raises what the checks of a create raise.
+        """
+        ticket = self._ticket("plan", request, new_operation_id())
+        if not ticket.steps:
+            raise InvalidRequest(
+                f"The manager {request.manager} can not say beforehand what it would install.",
+                hints=["Create the environment; what was installed is in its log, and deleting it can be undone."],
+            )
+        return self.operations.submit(ticket)
+
+    def _tell(self, manager: str, prefix: str, *, gone: bool) -> None:
+        """Let the manager of an environment tell other tools of its kind that it came or went."""
+        found = self.managers.get(manager)
+        if found is not None:
+            with contextlib.suppress(HpcenvError, OSError):  # they find out by themselves
+                if gone:
+                    found.gone(Path(prefix))
+                else:
+                    found.arrived(Path(prefix))
+
     def _submit(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str) -> Operation:
-        check.check_words(request)
-        manager = check.manager_of(request, self.managers)
-        requirements = check.requirements_of(request, self.site)
-        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix)
-        claims.look(root, request.name)
-        check.check_free(self.catalog, request, location, prefix)
-        check.check_room(prefix)
-        check.kernel_is_free(request, location, self.site)
-        asked = request.modules if request.collection else self.modules.with_python(request.modules, request.python)
-        captured = self.modules.capture(asked, request.collection)
-        around = surroundings(captured, request.build_variables)
-        choice = manager.check(request, requirements, around)
-        choice.warnings += self.modules.has_them(requirements, around.modules)
-        work = create.Work(requirements=requirements, choice=choice, modules=captured.modules if captured else None)
-        short = ".".join(work.choice.python.version.split(".")[:2])
-        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
-        target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
-        create.rehearse(request, work, target, self.site)
-        templates.require(self.site, location)
-        ticket = Ticket(
-            id=identifier,
-            verb=verb,
-            target=target,
-            root=str(root),
-            request=msgspec.to_builtins(request),
-            config=effective(self.config, self.site, manager),
-            work=msgspec.to_builtins(work),
-            steps=create.steps(manager, request, modules=work.modules is not None),
-            submitted=utc_now(),
-            user=username(),
-            host=socket.gethostname(),
-            idempotency_key=idempotency_key,
-        )
+        ticket = self._ticket(verb, request, identifier, idempotency_key)
+        root, location, prefix = Path(ticket.root), ticket.target.location, Path(ticket.target.prefix)
         self.reconcile()
         claims.take(root, request.name, identifier, verb, ticket.user)
         try:
@@ -156,6 +154,49 @@ class Admission:
         except BaseException:
             claims.release(root, request.name, identifier)
             raise
+
+    def _ticket(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str = "") -> Ticket:
+        """Check *request* and return the operation that carries it out, with all that was decided about it."""
+        check.check_words(request)
+        manager = check.manager_of(request, self.managers)
+        contents = check.contents_of(request, manager, self.site)
+        requirements = check.requirements_of(request, manager, self.site)
+        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix)
+        claims.look(root, request.name)
+        check.check_free(self.catalog, request, location, prefix)
+        check.check_room(prefix)
+        check.kernel_is_free(request, location, self.site)
+        asked = request.modules if request.collection else self.modules.with_python(request.modules, request.python)
+        captured = self.modules.capture(asked, request.collection)
+        around = surroundings(captured, request.build_variables)
+        choice = manager.check(request, requirements, around, contents)
+        choice.warnings += self.modules.has_them(requirements, around.modules)
+        work = create.Work(
+            requirements=requirements,
+            choice=choice,
+            modules=captured.modules if captured else None,
+            variables={**(contents.variables if contents else {}), **request.variables},
+        )
+        short = ".".join(work.choice.python.version.split(".")[:2])
+        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
+        target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
+        create.rehearse(request, work, target, self.site)
+        templates.require(self.site, location)
+        planning = verb == "plan"
+        return Ticket(
+            id=identifier,
+            verb=verb,
+            target=target,
+            root=str(root),
+            request=msgspec.to_builtins(request),
+            config=effective(self.config, self.site, manager),
+            work=msgspec.to_builtins(work),
+            steps=manager.plan_steps() if planning else create.steps(manager, request, modules=captured is not None),
+            submitted=utc_now(),
+            user=username(),
+            host=socket.gethostname(),
+            idempotency_key=idempotency_key,
+        )
 
     def _earlier(self, key: str, request: CreateRequest) -> Operation | None:
         known = self.operations.known(key)
@@ -190,6 +231,7 @@ class Admission:
             row = self.catalog.find(row.id)  # as it stands now that nobody else changes it
             delete.check_deletable(row)
             item = delete.to_trash(self.catalog, row, guard)
+        self._tell(row.manager, row.prefix, gone=True)
         if item is None:
             item = TrashItem(
                 id=row.id,
@@ -212,7 +254,9 @@ class Admission:
         with self._claimed(item, "restore") as guard:
             delete.check_restorable(self.catalog, item)
             delete.restore(self.catalog, item, guard)
-        return self.catalog.find(item.id)
+        found = self.catalog.find(item.id)
+        self._tell(found.manager, found.prefix, gone=False)
+        return found
 
     def empty(self, reference: str | None = None) -> list[TrashItem]:
         """Make one item, or all of them, unrestorable at once; `sweep` then removes the bytes."""
@@ -233,7 +277,8 @@ class Admission:
     def patch(self, reference: str, patch: EnvironmentPatch, if_match: int | None = None) -> EnvironmentDetail:
         """Change display name, variables or modules; raises `PreconditionFailed` if the revision is another one.
 
-        With other variables or modules the kernel is proven first, which takes a second or more.
+        The kernel is proven first, which takes a second or more; if it does not start, all stays as it is. Only one
+        that can not start anyway, because its Python or modules are gone, gets another display name without.
         """
 
         def edit(record: Record) -> Record:
@@ -245,14 +290,15 @@ class Admission:
             changed = change.patched(record, patch)
             if patch.modules is not msgspec.UNSET:
                 captured = self.modules.capture(patch.modules)
+                warnings.extend(lost(record, captured, self.site))
                 changed = change.with_modules(changed, captured.modules if captured else None)
-            if (changed.modules, changed.variables) != (record.modules, record.variables):
-                changed = change.proven(changed, self.site)
-            return changed
+            return change.proven(changed, self.site) if change.matters(record, changed, row.state) else changed
 
+        warnings: list[str] = []
+        row = self.catalog.find(reference)
         if patch == EnvironmentPatch() and if_match is None:
-            return self.catalog.find(reference)  # nothing to change, and no revision to count up
-        return self._edit(reference, edit)
+            return row  # nothing to change, and no revision to count up
+        return msgspec.structs.replace(self._edit(row.id, edit), warnings=warnings)
 
     def refresh(self, reference: str) -> EnvironmentDetail:
         """Capture the modules of an environment again, prove its kernel, and write anew what is rendered from it."""
@@ -314,6 +360,21 @@ class Admission:
         """Close operations whose worker is gone and put right what a crash left."""
         return reconcile(self.catalog, self.operations)
 
+    def catch_up(self) -> bool:
+        """Bring in step what a crash left behind its record, as the last list showed it; tell whether that was tried.
+
+        Called after lists, which would else say that an environment is ready whose kernel is as before its change.
+        Each change is tried a few times: its author may be at it still, and where it can not be done nobody shall
+        try for ever.
+        """
+        behind = [each for each in self.catalog.behind().items() if self._caught_up[each] < _TRIES]
+        if not behind:
+            return False
+        self._caught_up.update(behind)
+        with contextlib.suppress(HpcenvError, OSError):
+            roll_forward(self.catalog)
+        return True
+
     def facts(self) -> dict[str, Any]:
         """Return managers, Pythons, locations and rules, as ``GET site`` shows them."""
         return facts.gather(self.site, self.managers)
@@ -347,11 +408,38 @@ class Admission:
             )
         return found
 
-    def activation(self, reference: str, dialect: str = "", *, several: bool = False) -> Activation:
-        """Return how a shell, a module system or a batch job of that dialect uses an environment."""
+    def activation(self, reference: str, dialect: str = "", *, several: bool = False, hook: bool = False) -> Activation:
+        """Return how a shell, a module system or a batch job of that dialect uses an environment.
+
+        With *hook* the user's own conda activates it, for the dialects that can.
+        """
         row = self.catalog.find(reference)
         record = None if row.origin == "foreign" else self.catalog.record(row.id)
-        return using.activation(row, record, self.site, dialect, several=several)
+        return using.activation(row, record, self.site, dialect, several=several, hook=hook)
+
+    def node_local(self, reference: str, dialect: str) -> Activation:
+        """Return a batch job's frame that makes an environment anew on the node's disk, from what is in it now.
+
+        Raises `InvalidRequest` for a dialect that is no batch system's, `WrongState` where no copy can be made.
+        """
+        if dialect not in activation.JOBS:
+            raise InvalidRequest(
+                "Only the node of a batch job has a disk of its own.",
+                hints=[f"Take one of the dialects {' and '.join(activation.JOBS)}."],
+            )
+        row = self.catalog.find(reference)
+        manager = self.managers.get(row.manager)
+        if row.origin == "foreign" or manager is None:
+            raise WrongState(
+                f"{row.name} was made by another tool, so how to make it anew is not known.",
+                hints=["Use it where it is.", "Or make an environment like it with “jupyter hpcenv create”."],
+            )
+        if row.state not in ("ready", "module_missing"):
+            raise WrongState(
+                f"What is in {row.name} can not be told. {row.message}", hints=["List the environments again."]
+            )
+        record = self.catalog.record(row.id)
+        return using.node_local(record, manager.rebuild(record), self.site, dialect)
 
     def install_activation(self, reference: str, dialect: str) -> Activation:
         """Install the activation file of that dialect where its users look for it, and keep it in step from now on."""

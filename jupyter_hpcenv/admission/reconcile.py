@@ -68,7 +68,8 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
         state, body = "succeeded", None
         catalog.records.write_copy(record)  # outside all locations only the copy leads to it
     else:
-        _clean(prefix, own)
+        if ticket.verb != "plan":  # it built nothing, and somebody else may have
+            _clean(prefix, own)
         state = "cancelled" if folder.cancelling else "interrupted"
         body = error.body()
         own.append(LogLine(at=round(seconds_since(ticket.submitted), 3), kind="error", text=error.message))

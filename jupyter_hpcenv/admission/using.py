@@ -10,7 +10,7 @@ import msgspec
 from .. import activation as files
 from ..errors import InvalidRequest
 from ..lifecycle.faces import needs_scripts, script_of
-from ..models import Environment, Record
+from ..models import Environment, Rebuild, Record
 from ..site import Site
 from ..site.quoting import csh, fish, sh
 
@@ -41,10 +41,20 @@ def installable(dialect: str) -> str:
     return chosen
 
 
-def activation(row: Environment, record: Record | None, site: Site, dialect: str, *, several: bool) -> Activation:
-    """Return how *row* is used in *dialect*; empty: that of the user's login shell. Raises `InvalidRequest`."""
+def activation(
+    row: Environment, record: Record | None, site: Site, dialect: str, *, several: bool, hook: bool = False
+) -> Activation:
+    """Return how *row* is used in *dialect*; empty: that of the user's login shell. Raises `InvalidRequest`.
+
+    What is activated by the user's own conda, with *hook*, is never installed: the text is all there is.
+    """
     wanted = dialect or _dialect_of(os.environ.get("SHELL", "sh"))
     chosen = installable(wanted)
+    if hook and record is not None:
+        text = files.render_activation(chosen, record, site, several=several, hook=True)
+        name = f"{record.name}.{'sh' if chosen == 'bash' else chosen}"
+        command = f"{_JOBS[chosen]} {sh(name)}" if chosen in _JOBS else _source(wanted, Path(name))
+        return Activation(dialect=wanted, command=command, text=text)
     if record is None or (chosen in _SHELLS.values() and not several):
         return _sourced(row, record, site, wanted, chosen)
     text = files.render_activation(chosen, record, site, several=several)
@@ -65,6 +75,12 @@ def activation(row: Environment, record: Record | None, site: Site, dialect: str
     )
 
 
+def node_local(record: Record, rebuild: Rebuild, site: Site, dialect: str) -> Activation:
+    """Return the frame of a batch job that makes a copy of an environment on its node; never installed."""
+    text = files.render_activation(dialect, record, site, rebuild=rebuild)
+    return Activation(dialect=dialect, command=f"{_JOBS[dialect]} {sh(f'{record.name}.{dialect}')}", text=text)
+
+
 def _sourced(row: Environment, record: Record | None, site: Site, wanted: str, chosen: str) -> Activation:
     """Return how a shell sources an environment's script: ours in the prefix, or the one of any venv."""
     if chosen not in _SHELLS.values():
@@ -76,6 +92,10 @@ def _sourced(row: Environment, record: Record | None, site: Site, wanted: str, c
         path = script_of(record, chosen)
         text = files.render_activation(chosen, record, site)
         return Activation(dialect=wanted, command=_source(wanted, path), text=text, path=str(path))
+    if row.manager == "conda":  # conda puts no script into an environment; whoever has it will use it
+        facts = files.for_prefix(Path(row.prefix), site, name=row.name)
+        text = files.render_facts(chosen, facts, site.template_dirs)
+        return Activation(dialect=wanted, command=f"conda activate {sh(row.prefix)}", text=text)
     ending = "" if chosen == "bash" else f".{chosen}"
     return Activation(dialect=wanted, command=_source(wanted, Path(row.prefix) / "bin" / f"activate{ending}"))
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from .. import activation, modules
+from .. import modules
 from ..errors import Ambiguous, HpcenvError, LocationUnavailable, NotFound
-from ..models import ActivationFile, Environment, EnvironmentDetail, Record, TrashItem
+from ..models import Environment, EnvironmentDetail, Record, TrashItem
 from ..names import is_environment_id
 from ..patience import Patience, Slow
 from ..site import Site
@@ -35,6 +35,7 @@ class Catalog:
         self._places = Places(self.records)
         self._patience = Patience()
         self._rows: tuple[Environment, ...] = ()
+        self._looked: list[Environment] = []
         self._compared: tuple[list[Environment], Mapping[str, Record] | None, list[Environment]] = ([], None, [])
         self._known_parents: tuple[Mapping[str, Record], dict[str, str]] = ({}, {})
         self._kernels: tuple[list[str], Mapping[str, str]] = ([], {})
@@ -115,7 +116,7 @@ class Catalog:
 
     def compared(self) -> tuple[list[Environment], Mapping[str, Record]]:
         """Return the rows of ours, and by id the copies of records that they were compared with in the same look."""
-        look = Look(self._published(), modules.target(self.site))
+        look = Look(self._published(), modules.target(self.site), self.site)
         rows: dict[str, Environment] = {}
         slow: set[str] = set()
         found: list[Environment] = []
@@ -126,7 +127,8 @@ class Catalog:
                 slow.add(location)
         copies = self.records.copies_by_id()
         if not slow and copies is self._compared[1] and found == self._compared[0]:
-            return list(self._compared[2]), copies
+            self._looked = self._compared[2]
+            return list(self._looked), copies
         within = not slow
         for row in sorted(found, key=lambda row: row.origin != "own"):
             known = copies.get(row.id)
@@ -189,7 +191,23 @@ class Catalog:
                 rows[copy.id] = missing_row(copy, look)
         if within:  # nothing was looked for outside the locations, so what lies in them and the copies decide alone
             self._compared = (found, copies, list(rows.values()))
-        return list(rows.values()), copies
+        self._looked = list(rows.values())
+        return list(self._looked), copies
+
+    def is_behind(self, row: Environment, copies: Mapping[str, Record]) -> bool:
+        """Tell, by what was read last, whether a change was written into the record of *row* and not into its copy.
+
+        The copy is written last, so launch script, kernel and activation files may not have followed either.
+        """
+        record, copy = self.records.seen(row.prefix), copies.get(row.id)
+        usable = row.origin == "own" and row.state in ("ready", "module_missing")
+        return usable and record is not None and (copy is None or record.revision != copy.revision)
+
+    def behind(self) -> dict[str, int]:
+        """Return the ids and revisions of environments that were behind at the last look; looks at copies alone."""
+        copies = self.records.copies_by_id()
+        found = {row.id: self.records.seen(row.prefix) for row in self._looked if self.is_behind(row, copies)}
+        return {identifier: record.revision for identifier, record in found.items() if record is not None}
 
     def _in(self, location: str, look: Look) -> list[Environment]:
         """Return the rows of one location; none where it can not be read (`locations` says why)."""
@@ -217,14 +235,7 @@ class Catalog:
     def _detail(self, row: Environment, record: Record) -> EnvironmentDetail:
         values = {field: getattr(row, field) for field in row.__struct_fields__}
         values["drift"] = modules.drift(record.modules, self.site) if record.modules else []
-        values["activation"] = [
-            ActivationFile(
-                dialect=dialect,
-                name=activation.module_name(record) if dialect in ("lmod", "tcl") else "",
-                path=str(activation.install_path(dialect, record, self.site)),
-            )
-            for dialect in record.activation
-        ]
+        values["warnings"] = []
         for field in EnvironmentDetail.__struct_fields__:
             if field not in values:
                 values[field] = getattr(record, field)

@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from .. import activation
 from ..errors import HpcenvError
-from ..models import Environment, EnvironmentState, Kernel, Record
+from ..models import ActivationFile, Environment, EnvironmentState, Record
+from ..site import Site
 from .foreign import foreign_id
 
 
 class Look:
     """What all rows of one list share, so that it is asked of the disk once: kernelspecs and interpreters."""
 
-    def __init__(self, published: Mapping[str, str], target: str = "") -> None:
+    def __init__(self, published: Mapping[str, str], target: str, site: Site) -> None:
         self.published = published
         """Where each kernelspec of this user lies, by name."""
         self._target = target
+        self._site = site
         self._there: dict[str, bool] = {}
 
     def there(self, path: str) -> bool:
@@ -34,18 +39,24 @@ class Look:
         captured = record.modules.loaded.get(self._target, []) if record.modules else []
         return tuple(module.name for module in captured if module.path and not self.there(module.path))
 
+    def activation(self, record: Record, *, own: bool) -> list[ActivationFile]:
+        """Return the activation files of a record, without a look at the disk where it has none."""
+        return activation.files_of(record, self._site, own=own) if record.activation else []
+
     def stands(self, record: Record) -> tuple[bool, tuple[str, ...]]:
         """Return how what a row says of the world outside its record stands."""
-        return self.there(record.python_path), self.gone(record)
+        return not record.python or self.there(record.python_path), self.gone(record)
 
 
 def row_at(place: str, location: str, record: Record, look: Look, *, own: bool) -> Environment:
     """Return the row of the record that lies at *place*; where it lies decides over what it says."""
+    told: dict[str, Any]
     if record.prefix != place:
         message = f"It was copied or moved here from {record.prefix}; its programs still point there."
         name = os.path.basename(place)  # noqa: PTH119
-        told = {"id": foreign_id(Path(place)), "name": name, "state": "broken", "kernels": [], "message": message}
-    elif not look.there(record.python_path):
+        told = {"id": foreign_id(Path(place)), "name": name, "state": "broken", "message": message}
+        told |= {"kernels": [], "activation": []}  # those are the original's
+    elif record.python and not look.there(record.python_path):
         message = f"Its Python {record.python} is gone from {record.python_path}."
         told = {"state": "python_gone", "message": message}
     elif gone := look.gone(record):
@@ -105,8 +116,10 @@ def _row(record: Record, look: Look, *, own: bool, **told: Any) -> Environment:
     }
     if "kernels" not in told:
         values["kernels"] = [
-            Kernel(name=kernel.name, display_name=kernel.display_name, path=look.published.get(kernel.name, ""))
+            msgspec.structs.replace(kernel, path=look.published.get(kernel.name, ""))
             for kernel in record.kernels
             if own or kernel.name in look.published
         ]
+    if "activation" not in told:
+        values["activation"] = look.activation(record, own=own)
     return Environment(**{**values, **told})

@@ -14,23 +14,38 @@ _DIALECTS = ("lmod", "tcl", "bash", "csh", "fish", "sbatch", "pbs")
 @click.argument("reference", required=False, metavar="[ENVIRONMENT]")
 @click.option("--dialect", type=click.Choice(_DIALECTS), default=None, help="Default: that of your login shell.")
 @click.option("--install", is_flag=True, help="Put the file where the module system or a person looks for it.")
-@click.option("--several", is_flag=True, help="For use together with other environments of the same Python.")
-@click.option("--prefix", metavar="PATH", default="", help="Any virtual environment, instead of ENVIRONMENT.")
+@click.option("--several", is_flag=True, help="For use together with others of the same Python; not for csh and jobs.")
+@click.option("--node-local", is_flag=True, help="For sbatch and pbs: make it anew on the disk of the job’s node.")
+@click.option("--conda-hook", "hook", is_flag=True, help="For bash, sbatch and pbs: let your own conda activate it.")
+@click.option("--prefix", metavar="PATH", default="", help="Any environment of venv or conda, instead of ENVIRONMENT.")
 @with_session
 def activation(
-    session: Session, reference: str | None, dialect: str | None, install: bool, several: bool, prefix: str
+    session: Session,
+    reference: str | None,
+    dialect: str | None,
+    install: bool,
+    several: bool,
+    node_local: bool,
+    hook: bool,
+    prefix: str,
 ) -> None:
     """Print the file by which a shell, a module system or a batch job uses an environment.
 
     With --install it is written where it belongs, kept in step with the environment, and what to type is
-    printed instead. ENVIRONMENT is its id, NAME or LOCATION/NAME.
+    printed instead. With --node-local the job installs the very same packages on its node's disk when it starts,
+    which spares a slow shared filesystem; they are listed in the file. No file needs conda, unless it is made with
+    --conda-hook. ENVIRONMENT is its id, NAME or LOCATION/NAME.
     """
     if (reference is None) is not bool(prefix):
         raise click.UsageError("Give ENVIRONMENT, or --prefix.")
     if install and (prefix or several):
         raise click.UsageError("--install goes with ENVIRONMENT, and not with --several or --prefix: save the text.")
+    if node_local and (prefix or several or install):
+        raise click.UsageError("--node-local goes with ENVIRONMENT and --dialect alone: save the text.")
+    if hook and (several or node_local or install):
+        raise click.UsageError("--conda-hook goes with ENVIRONMENT or --prefix, and --dialect: save the text.")
     if reference is None:
-        _of_prefix(session, prefix, dialect or "bash", several=several)
+        _of_prefix(session, prefix, dialect or "bash", several=several, hook=hook)
         return
     admission = session.admission
     if install:
@@ -42,18 +57,21 @@ def activation(
         if dialect in ("sbatch", "pbs"):
             lines = [f"Wrote {found.path}.", "Copy it, write your own commands at its end, and submit the copy."]
     else:
-        found = admission.activation(reference, dialect or "", several=several)
+        if node_local:
+            found = admission.node_local(reference, dialect or "")
+        else:
+            found = admission.activation(reference, dialect or "", several=several, hook=hook)
         lines = found.text.splitlines() or [found.command]
     session.output.result(found, lines)
 
 
-def _of_prefix(session: Session, prefix: str, dialect: str, *, several: bool) -> None:
+def _of_prefix(session: Session, prefix: str, dialect: str, *, several: bool, hook: bool) -> None:
     from pathlib import Path
 
     from ..activation import for_prefix, render_facts
 
     site = session.admission.site
-    facts = for_prefix(Path(prefix), site, several=several)
+    facts = for_prefix(Path(prefix), site, several=several, hook=hook)
     text = render_facts(dialect, facts, site.template_dirs)
     session.output.result({"dialect": dialect, "text": text}, text.splitlines())
 

@@ -33,7 +33,7 @@ def edit(
 ) -> None:
     """Change modules, variables or the display name.
 
-    With other modules or variables the kernel is proven first; if it does not start, all stays as it is.
+    The kernel is proven first; if it does not start, all stays as it is.
     ENVIRONMENT is its id, NAME or LOCATION/NAME.
     """
     from ..models import EnvironmentPatch
@@ -54,7 +54,7 @@ def edit(
     admission = session.admission
     admission.reconcile()
     environment = admission.patch(reference, patch)
-    for warning in secret_warnings(text.partition("=")[0] for text in variables):
+    for warning in (*environment.warnings, *secret_warnings(text.partition("=")[0] for text in variables)):
         session.output.warn(warning)
     session.output.result(environment, [f"Changed {environment.name}.", *described(environment)[1:]])
 

@@ -18,8 +18,22 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name")
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
-@click.option("--file", "file", metavar="FILE", default="", help="Requirements file; “-” reads standard input.")
-@click.option("--manager", default="", metavar="MANAGER", help="Environment manager; default: venv.")
+@click.option(
+    "--file",
+    "file",
+    metavar="FILE",
+    default="",
+    help="Requirements file, or what conda describes an environment by; “-” reads standard input.",
+)
+@click.option("--manager", default="", metavar="MANAGER", help="Environment manager: venv (default), conda, modules.")
+@click.option("--channel", "-c", "channels", metavar="CHANNEL", multiple=True, help="Conda channel, best first.")
+@click.option(
+    "--virtual-package",
+    "virtual_packages",
+    metavar="NAME=VERSION",
+    multiple=True,
+    help="Version of a virtual package of conda's, such as cuda=12.4, on the computer that it is for; repeatable.",
+)
 @click.option("--installer", default="", metavar="uv|pip", help="What installs packages.")
 @click.option("--creator", default="", metavar="uv|venv|virtualenv", help="What makes the prefix.")
 @click.option("--python", default="", metavar="PYTHON", help="A version such as 3.12, or a path; see “pythons”.")
@@ -44,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Variable of its kernel; repeatable.")
 @click.option("--display-name", default="", metavar="TEXT", help="What Jupyter shows; default: the name.")
 @click.option("--no-kernel", is_flag=True, help="Make no kernel.")
+@click.option("--dry-run", is_flag=True, help="Say what would be installed, and build nothing.")
 @click.option("--if-missing", is_flag=True, help="Do nothing if a usable environment of that name is there.")
 @with_session
 def create(
@@ -52,6 +67,8 @@ def create(
     packages: tuple[str, ...],
     file: str,
     manager: str,
+    channels: tuple[str, ...],
+    virtual_packages: tuple[str, ...],
     installer: str,
     creator: str,
     python: str,
@@ -66,23 +83,30 @@ def create(
     variables: tuple[str, ...],
     display_name: str,
     no_kernel: bool,
+    dry_run: bool,
     if_missing: bool,
 ) -> int:
     """Create an environment and its kernel.
 
-    NAME is what it will be called; each PACKAGE is a requirement such as “numpy” or “pandas>=2”.
+    NAME is what it will be called; each PACKAGE is a requirement such as “numpy” or “pandas>=2”, or with
+    “--manager conda” a match spec such as “numpy=2” or “conda-forge::r-base”. The file is then an
+    environment.yml, an explicit list or a lockfile.
 
     The build goes on when the terminal is lost; Ctrl-C cancels it and removes what was built.
     """
     from ..models import CreateRequest
-    from .inputs import modules_of, variable
+    from .inputs import modules_of, text_of, variable
 
     if sum(map(bool, (modules, modules_file, modules_from_loaded, collection))) > 1:
         raise click.UsageError("--module, --modules-file, --modules-from-loaded and --collection exclude each other.")
+    conda = manager == "conda"
     request = CreateRequest(
         name=name,
         packages=list(packages),
-        requirements=_requirements(file) if file else "",
+        requirements=_requirements(file) if file and not conda else "",
+        file=text_of(file, "a description of an environment") if file and conda else "",
+        channels=list(channels),
+        virtual_packages=dict(variable(text) for text in virtual_packages),
         installer=installer,
         creator=creator,
         python=os.path.abspath(os.path.expanduser(python)) if os.sep in python else python,  # noqa: PTH100, PTH111
@@ -98,6 +122,8 @@ def create(
     )
     if manager:
         request.manager = manager
+    if dry_run:
+        return _plan(session, request)
     if if_missing:
         there = _existing(session, request)
         if there is not None:
@@ -132,6 +158,22 @@ def _build(session: Session, request: CreateRequest) -> int:
     if operation.state != "succeeded":
         raise failure.of(operation)
     _answer(session, admission.catalog.find(operation.environment.id))
+    return 0
+
+
+def _plan(session: Session, request: CreateRequest) -> int:
+    """Show what a create would install; nothing is built."""
+    from . import failure
+    from .follow import Stop, follow
+    from .planned import lines
+    from .progress import view_for
+
+    admission = session.admission
+    with Stop() as stop, view_for(session.output) as view:
+        operation = follow(admission.operations, admission.plan(request), view, stop)
+    if operation.state != "succeeded" or operation.result is None:
+        raise failure.of(operation)
+    session.output.result(operation.result, lines(operation.result))
     return 0
 
 

@@ -10,7 +10,7 @@ from .output import moment, pairs, table
 from .session import Session, with_session
 
 if TYPE_CHECKING:
-    from ..models import EnvironmentDetail, TrashItem
+    from ..models import Environment, EnvironmentDetail, TrashItem
 
 
 def described(environment: EnvironmentDetail, activation: str = "") -> list[str]:
@@ -29,9 +29,10 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                 ("Filled by", environment.installer),
                 ("Tools", tools),
                 ("Packages", ", ".join(environment.packages)),
+                ("Channels", ", ".join(environment.channels)),
                 ("Modules", ", ".join(environment.modules.load if environment.modules else [])),
                 *(("Module", drift.message) for drift in environment.drift),
-                *((f"For {each.dialect}", each.name or each.path) for each in environment.activation),
+                *((f"For {f.dialect}", " ".join(filter(None, [f.name, f.path]))) for f in environment.activation),
                 *(("Variable", f"{name}={_shown(name, value)}") for name, value in environment.variables.items()),
                 *(
                     ("Kernel", f"{kernel.name} “{kernel.display_name}”" + ("" if kernel.path else ", not published"))
@@ -60,7 +61,8 @@ def _shown(name: str, value: str) -> str:
 def list_(session: Session, query: tuple[str, ...], location: str) -> None:
     """List environments.
 
-    With WORDs, only those that have all of them in their name, state, Python, location or kernel.
+    With WORDs, only those that have all of them in their name, state, Python, location or kernel. Below an
+    environment stand the modulefiles and scripts that were installed for it, if there are any.
     """
     admission = session.admission
     if location:
@@ -68,6 +70,8 @@ def list_(session: Session, query: tuple[str, ...], location: str) -> None:
 
         root_of(admission.site, location)  # a misspelt one is an error, not an empty list
     rows = admission.catalog.environments(location=location, query=" ".join(query))
+    if admission.catch_up():
+        rows = admission.catalog.environments(location=location, query=" ".join(query))
     head = ("NAME", "STATE", "PYTHON", "LOCATION", "KERNEL", "PREFIX")
     cells = [
         (
@@ -86,7 +90,15 @@ def list_(session: Session, query: tuple[str, ...], location: str) -> None:
             if query or location
             else "No environments yet. Create one with “jupyter hpcenv create NAME”."
         )
-    session.output.result(rows, table(head, cells) if rows else [])
+    session.output.result(rows, _with_files(rows, table(head, cells)) if rows else [])
+
+
+def _with_files(rows: list[Environment], lines: list[str]) -> list[str]:
+    """Return the *lines* of a table of *rows*, below each what is installed for it: dialect, name to load, path."""
+    found = lines[:1]
+    for row, line in zip(rows, lines[1:], strict=True):
+        found += [line, *(f"  {' '.join(filter(None, [f.dialect, f.name, f.path]))}" for f in row.activation)]
+    return found
 
 
 @click.command()
@@ -98,6 +110,8 @@ def show(session: Session, reference: str) -> None:
     ENVIRONMENT is its id, NAME or LOCATION/NAME.
     """
     environment = session.admission.catalog.find(reference)
+    if session.admission.catch_up():
+        environment = session.admission.catalog.find(environment.id)
     activation = ""
     if environment.state == "ready" and environment.manager == "venv" and not session.output.as_json:
         activation = session.admission.activation(environment.id).command

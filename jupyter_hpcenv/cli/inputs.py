@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 #: Bytes of a file; a longer one is another kind of file.
-_LIMIT = 1_000_000
+_LIMIT = 5_000_000
 
 
 def variable(text: str) -> tuple[str, str]:

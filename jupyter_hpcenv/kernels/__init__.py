@@ -5,12 +5,14 @@ Nothing here imports the messaging libraries before a kernel is proven.
 
 from .facts import derive
 from .kernelspec import publish, published, unpublish
+from .languages import kernels_of_languages
 from .launch import rehearse_launch, render_launch, samples, write_launch
 from .live import running, running_kernels
 from .preflight import prove, warm
 
 __all__ = [
     "derive",
+    "kernels_of_languages",
     "prove",
     "publish",
     "published",

@@ -2,8 +2,8 @@
 
 This file is copied into each kernelspec folder and started by its ``launch``, or by the environment's own, as
 ``explain.py REASON …`` followed by what the kernel would have been given; HPCENV_WORDS holds what a module
-system said. It needs ipykernel and nothing of jupyter_hpcenv, so that it goes on working after jupyter_hpcenv
-is gone. The reply is an error, never “ok”: otherwise nbconvert would end well with nothing computed.
+system or a script said. It needs ipykernel and nothing of jupyter_hpcenv, so that it goes on working after
+jupyter_hpcenv is gone. The reply is an error, never “ok”: otherwise nbconvert would end well with nothing computed.
 Restarting the kernel runs ``launch`` again.
 """
 
@@ -62,6 +62,23 @@ _FAILURES = {
         "There is no module system for the environment “{name}” here.",
         "The environment needs modules, and the module system that it was made with is not on this computer.",
     ),
+    "activation": (
+        "The environment “{name}” could not be activated.",
+        "Its packages bring scripts or variables for activation, and what runs them did not come to its end here.",
+    ),
+    "activation_ended": (
+        "A package of the environment “{name}” ended the shell that activated it.",
+        "A script in {prefix}/etc/conda/activate.d has left the shell, so it is not known what would have been set.",
+    ),
+    "activation_late": (
+        "The environment “{name}” took too long to be activated.",
+        "A script in {prefix}/etc/conda/activate.d may be waiting for something that does not come, or its filesystem "
+        "may be slow today.",
+    ),
+    "program_gone": (
+        "The program of this kernel of the environment “{name}” is gone.",
+        "The package that brings it was removed from {prefix}, or has it elsewhere by now.",
+    ),
     "no_python": (
         "The modules of the environment “{name}” bring no Python.",
         "The environment consists of modules alone, and none of them puts a python on PATH.",
@@ -74,8 +91,28 @@ _MODULES = (
     "“jupyter hpcenv edit”"
 )
 
+_SCRIPTS = (
+    "install another version of the package that the script belongs to, or remove the package, in the Environments "
+    "panel or with “jupyter hpcenv install” and “jupyter hpcenv remove”"
+)
+
+#: The same for an environment of conda, in which Python is a package like others.
+_FAILURES_OF_CONDA = {
+    "python_gone": (
+        "The environment “{name}” has no Python any more.",
+        "{prefix}/bin/python {state}. The package python was removed from it, or can not be run here.",
+    ),
+}
+_ADVICE_OF_CONDA = {
+    "python_gone": "install python into the environment in the Environments panel or with “jupyter hpcenv install”",
+}
+
 #: What to do about it.
 _ADVICE = {
+    "activation": "see what was said, and whether the temporary folder has room",
+    "activation_ended": _SCRIPTS,
+    "activation_late": f"try again. If it happens again, {_SCRIPTS}",
+    "program_gone": "install the package again in the Environments panel or with “jupyter hpcenv install”",
     "ipykernel": "install ipykernel into the environment in the Environments panel or with “jupyter hpcenv install”",
     "modules": f"“module load” of the same modules in a terminal shows the same. If it fails there too, {_MODULES}",
     "modules_ended": _MODULES,
@@ -88,18 +125,22 @@ _ADVICE = {
 def explanation(reason: str, facts: dict[str, str], words: str = "") -> list[str]:
     """Return what failed, what it means and what to do, a paragraph each; called for every cell.
 
-    *words* are what the module system said itself.
+    *words* are what the module system, or the scripts of packages, said themselves.
     """
     reason = reason if reason in _FAILURES else "incomplete"
     name, prefix = facts.get("name") or "this kernel", facts.get("prefix") or "an unknown folder"
-    title, why = _FAILURES[reason]
+    failures, advices = _FAILURES, _ADVICE
+    if os.path.isdir(f"{prefix}/conda-meta"):  # noqa: PTH112
+        failures, advices = {**_FAILURES, **_FAILURES_OF_CONDA}, {**_ADVICE, **_ADVICE_OF_CONDA}
+    title, why = failures[reason]
     why = why.format(name=name, prefix=prefix, state=_state_of(prefix) if reason == "python_gone" else "")
-    advice = _ADVICE.get(reason, f"if the folder or the Python can come back, bring it back; otherwise {_AGAIN}")
+    advice = advices.get(reason, f"if the folder or the Python can come back, bring it back; otherwise {_AGAIN}")
     said = cleaned(words)
+    speaker = "This was said" if reason.startswith("activation") else "The module system said"
     return [
         title.format(name=name),
         f"{why} Nothing was run.",
-        *([f"The module system said:\n{said}{PLAIN}"] if said else []),
+        *([f"{speaker}:\n{said}{PLAIN}"] if said else []),
         f"What to do: {advice}. "
         "Then restart this kernel. Another kernel can be chosen from the menu Kernel, Change Kernel.",
     ]
@@ -112,14 +153,13 @@ def cleaned(words: str) -> str:
 
 
 def _state_of(prefix: str) -> str:
-    link = os.path.join(prefix, "bin", "python")  # noqa: PTH118  Path would resolve what is to be shown
+    link = first = os.path.join(prefix, "bin", "python")  # noqa: PTH118  Path would resolve what is to be shown
     for _ in range(40):  # as many links as Linux follows
         if not os.path.islink(link):  # noqa: PTH114
             break
         link = os.path.join(os.path.dirname(link), os.readlink(link))  # noqa: PTH115, PTH118, PTH120
-    if os.path.exists(link):  # noqa: PTH110
-        return f"leads to {link}, which may not be executed"
-    return f"leads to {link}, which does not exist"
+    state = "may not be executed" if os.path.exists(link) else "does not exist"  # noqa: PTH110
+    return state if link == first else f"leads to {link}, which {state}"
 
 
 def facts_of(folder: Path) -> dict[str, str]:
@@ -129,6 +169,26 @@ def facts_of(folder: Path) -> dict[str, str]:
         return {key: value for key, value in facts.items() if isinstance(value, str)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+_PYTHON: dict[str, Any] = {
+    "name": "python",
+    "version": "3",
+    "mimetype": "text/x-python",
+    "file_extension": ".py",
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "pygments_lexer": "ipython3",
+    "nbconvert_exporter": "python",
+}
+_OTHER: dict[str, Any] = {"version": "", "mimetype": "text/plain", "file_extension": ".txt"}
+
+
+def language_of(folder: Path) -> str:
+    """Return the language of the kernelspec beside this file."""
+    try:
+        return str(json.loads((folder / "kernel.json").read_text(encoding="utf-8"))["language"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "python"
 
 
 def connection_file(arguments: list[str]) -> str:
@@ -142,7 +202,7 @@ def connection_file(arguments: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     """Run the kernel; return 1, with the reason on standard error, if this Python has no ipykernel or nobody asks."""
     reason = arguments[0] if arguments else "incomplete"
-    facts = facts_of(Path(__file__).parent)
+    facts, language = facts_of(Path(__file__).parent), language_of(Path(__file__).parent)
     words = os.environ.pop("HPCENV_WORDS", "")
     connection = connection_file(arguments)
     try:
@@ -157,16 +217,8 @@ def main(arguments: list[str]) -> int:
     class ExplainingKernel(Kernel):
         implementation = "jupyter_hpcenv-explanation"
         implementation_version = "1"
-        # Python, as the notebook says already: anything else would be saved into the notebook.
-        language_info = {  # noqa: RUF012  a trait of Kernel
-            "name": "python",
-            "version": "3",
-            "mimetype": "text/x-python",
-            "file_extension": ".py",
-            "codemirror_mode": {"name": "ipython", "version": 3},
-            "pygments_lexer": "ipython3",
-            "nbconvert_exporter": "python",
-        }
+        # What the notebook says already: anything else would be saved into the notebook.
+        language_info = _PYTHON if language == "python" else {**_OTHER, "name": language}
         banner = "\n".join(explanation(reason, facts, words))
 
         async def do_execute(

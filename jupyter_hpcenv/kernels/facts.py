@@ -39,9 +39,9 @@ def derive(prefix: Path, python: str = "", env: Mapping[str, str] | None = None)
     """
     program = Path(python) if python else prefix / "bin" / "python"
     home = program.parent.parent
-    facts = _allowed(_installed(home))
+    facts = derived_from(_installed(home))
     if facts is None:
-        facts = _allowed(_asked(program, env))
+        facts = derived_from(_asked(program, env))
     if facts is None:
         raise PreflightFailed(
             f"The ipykernel in {home} describes a kernel of a form that is not known.",
@@ -55,7 +55,7 @@ def derive(prefix: Path, python: str = "", env: Mapping[str, str] | None = None)
 def _installed(prefix: Path) -> object:
     try:
         return msgspec.json.decode(read_regular(prefix / INSTALLED / "kernel.json", 100_000))
-    except (OSError, BrokenRecord, msgspec.DecodeError, RecursionError):
+    except (OSError, BrokenRecord, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -80,7 +80,7 @@ def _surroundings() -> dict[str, str]:
     return process.environment(extra={"PYTHONNOUSERSITE": "1"})
 
 
-def _allowed(found: object) -> dict[str, Any] | None:
+def derived_from(found: object) -> dict[str, Any] | None:
     """Return the allow-listed fields of a kernelspec, or None if it is none of ipykernel's."""
     if not isinstance(found, dict):
         return None

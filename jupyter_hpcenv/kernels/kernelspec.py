@@ -31,6 +31,8 @@ from ..names import check_kernel_name, is_kernel_name
 from ..site import Site
 from ..site.rendering import render
 from ..site.trust import other_movers, other_writers
+from . import languages
+from .facts import CONNECTION_FILE, INSTALLED
 from .logos import logos
 
 STUB = "stub.sh.j2"
@@ -39,12 +41,14 @@ _METADATA_VERSION = 1
 _STALE = 86_400.0  # seconds; what a crash left aside is older than any publish takes
 
 
-def kernel_json(record: Record, kernel: Kernel, folder: Path) -> dict[str, Any]:
-    """Return the kernelspec of an environment that lies in *folder*; pure.
+def kernel_json(
+    record: Record, kernel: Kernel, folder: Path, language: languages.Language | None = None
+) -> dict[str, Any]:
+    """Return the kernelspec of an environment that lies in *folder*; pure. *language*: of a kernel besides ipykernel.
 
     ``env`` stays empty: Jupyter would expand dollars in it, and the launch script sets what is needed.
     """
-    facts = record.kernelspec
+    facts = record.kernelspec if language is None else _facts_of(language)
     spec: dict[str, Any] = {
         "argv": [str(folder / "launch"), *facts["argv"]],
         "display_name": kernel.display_name,
@@ -67,10 +71,24 @@ def kernel_json(record: Record, kernel: Kernel, folder: Path) -> dict[str, Any]:
     return spec
 
 
-def render_stub(record: Record, kernel: Kernel, python: str, cache: str = "") -> str:
+def _facts_of(language: languages.Language) -> dict[str, Any]:
+    """Return the same facts as those of ipykernel; the stub takes the connection file first, wherever it goes then."""
+    facts: dict[str, Any] = {
+        "argv": [CONNECTION_FILE, *language.arguments],
+        "language": language.language,
+        "interrupt_mode": language.interrupt_mode,
+        "metadata": language.metadata,
+    }
+    return {**facts, "kernel_protocol_version": language.protocol} if language.protocol else facts
+
+
+def render_stub(
+    record: Record, kernel: Kernel, python: str, cache: str = "", language: languages.Language | None = None
+) -> str:
     """Return the text of a kernelspec's ``launch``; pure. Not a site's to replace.
 
     *python* runs the explanation; empty: none is given. *cache* is the folder for what loading modules gave.
+    *language* is a kernel besides ipykernel, whose program the environment's launch script is told.
     """
     values = {
         "kernel": kernel.name,
@@ -80,6 +98,8 @@ def render_stub(record: Record, kernel: Kernel, python: str, cache: str = "") ->
         "only_modules": record.manager == "modules",
         # With modules, or packages of its Python, it can lie elsewhere: the launch script sees to that.
         "ipykernel": bool(record.kernelspec) and record.modules is None and not record.system_site_packages,
+        "program": language.program if language else "",
+        "settings": [f"{name}={value}" for name, value in language.variables.items()] if language else [],
     }
     return render(STUB, (), values)
 
@@ -93,9 +113,12 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
     """Put the kernelspec of *record* under ``kernel.name`` and return its folder; replaces an older one of its own.
 
     Called after the record is written, and again whenever it changed. Raises `NameTaken` where another
-    environment or another tool has the name, `Refused` where others could change the kernelspec.
+    environment or another tool has the name, `Refused` where others could change the kernelspec, and for a kernel
+    that a package brings what `jupyter_hpcenv.kernels.languages.language_of` raises.
     """
     check_kernel_name(kernel.name)
+    language = languages.language_of(Path(record.prefix), kernel.source) if kernel.source else None
+    resources = languages.FOLDER / kernel.source if kernel.source else INSTALLED
     folder = _own_folder(site.kernels_dir)
     target = folder / kernel.name
     _check_free(target, record.id)
@@ -104,11 +127,11 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
     try:
         ready.mkdir(mode=0o755)
         try:
-            for name, data in logos(Path(record.prefix)).items():
+            for name, data in logos(Path(record.prefix), resources).items():
                 write_atomic(ready / name, data, 0o644)
             write_atomic(ready / "explain.py", Path(__file__).with_name("explain.py").read_bytes(), 0o644)
-            write_atomic(ready / "launch", _stub(record, kernel, site).encode(), 0o755)
-            write_json(ready / "kernel.json", kernel_json(record, kernel, target), 0o644)
+            write_atomic(ready / "launch", _stub(record, kernel, site, language).encode(), 0o755)
+            write_json(ready / "kernel.json", kernel_json(record, kernel, target, language), 0o644)
             publish_dir(ready, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -119,9 +142,9 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
     return target
 
 
-def _stub(record: Record, kernel: Kernel, site: Site) -> str:
+def _stub(record: Record, kernel: Kernel, site: Site, language: languages.Language | None) -> str:
     cache = str(cache_folder(site)) if site.module_cache else ""
-    return render_stub(record, kernel, sys.executable if site.explain else "", cache)
+    return render_stub(record, kernel, sys.executable if site.explain else "", cache, language)
 
 
 def unpublish(name: str, site: Site) -> None:
@@ -198,7 +221,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         facts = spec["metadata"]["hpcenv"]
         if isinstance(facts["environment"], str) and isinstance(facts["prefix"], str):
             return {**facts, "display_name": str(spec["display_name"])}
-    except (OSError, BrokenRecord, msgspec.DecodeError, RecursionError, KeyError, TypeError):
+    except (OSError, BrokenRecord, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         pass
     return {}
 

@@ -18,6 +18,7 @@ from ..files import explain, write_atomic
 from ..models import ModuleSet, Record
 from ..names import check_variable
 from ..site import Site
+from ..site.conda_prefix import RUNNER, Activation, default_name, read_activation
 from ..site.loader import LOADER
 from ..site.rendering import render
 
@@ -36,29 +37,43 @@ def render_launch(
     *,
     timeout: int = _TIMEOUT,
     cache: bool = True,
+    activation: Activation | None = None,
 ) -> str:
     """Return the text of the launch script; pure.
 
-    *variables* are the site's; the record's own win. *timeout* and *cache* are about loading modules. Raises
-    `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template that would leave
-    the modules out, and what `jupyter_hpcenv.site.rendering.render` raises.
+    *variables* are the site's; the record's own win. *timeout* is for loading modules and for the scripts of a conda
+    environment, *cache* for modules; *activation* is what a conda environment does when it is activated, as far as
+    it is known. Raises `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template
+    that would leave modules or activation out, and what `jupyter_hpcenv.site.rendering.render` raises.
     """
-    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache))
+    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache, activation))
     if record.modules and "load.bash" not in text:
         raise HpcenvError(
             f"The site's template {TEMPLATE} does not load modules, and “{record.name}” needs some.",
             hints=['Put {% include "launch_modules.sh.j2" %} into it, as the built-in template has it.'],
+        )
+    if record.manager == "conda" and not (f"/{RUNNER.name}" in text and '"${hpcenv_program:-' in text):
+        raise HpcenvError(
+            f"The site's template {TEMPLATE} does not activate conda environments, and “{record.name}” is one.",
+            hints=[
+                'Put {% include "launch_conda.sh.j2" %} into it, and let it end in '
+                'exec "${hpcenv_program:-$CONDA_PREFIX/bin/python}" "$@", as the built-in template does.'
+            ],
         )
     return text
 
 
 def samples(record: Record, modules: ModuleSet) -> dict[str, list[Mapping[str, object]]]:
     """Return values for the check of a site's template: those of a *record*, without modules and with them."""
-    kinds = [record, msgspec.structs.replace(record, modules=modules)]
-    return {TEMPLATE: [_values(each, {}, _TIMEOUT, cache) for each in kinds for cache in (False, True)]}
+    conda = msgspec.structs.replace(record, manager="conda", creator="rattler", installer="rattler")
+    known = Activation(variables={"A": "b 'c'"}, digests=["0" * 64 + "  conda-meta/state"])
+    kinds = [msgspec.structs.replace(each, modules=loaded) for each in (record, conda) for loaded in (None, modules)]
+    return {TEMPLATE: [_values(each, {}, _TIMEOUT, cache, known) for each in kinds for cache in (False, True)]}
 
 
-def _values(record: Record, variables: Mapping[str, str], timeout: int, cache: bool) -> dict[str, Any]:
+def _values(
+    record: Record, variables: Mapping[str, str], timeout: int, cache: bool, activation: Activation | None
+) -> dict[str, Any]:
     """Return what the template may say of an environment; raises `InvalidVariable`."""
     merged = {**variables, **record.variables}
     for name, value in merged.items():
@@ -76,6 +91,22 @@ def _values(record: Record, variables: Mapping[str, str], timeout: int, cache: b
         "only_modules": record.manager == "modules",
         "variables": [[name, value] for name, value in merged.items()],
         **_modules(record.modules, loader, timeout, cache),
+        **_conda(record, activation or Activation(), timeout),
+    }
+
+
+def _conda(record: Record, activation: Activation, timeout: int) -> dict[str, Any]:
+    """Return what the templates need to know of a conda environment."""
+    if record.manager != "conda":
+        return {"conda": False}
+    return {
+        "conda": True,
+        "conda_name": default_name(record.prefix),
+        "runner": str(runner_path(Path(record.prefix))),
+        "timeout": str(timeout),
+        "settled": bool(activation.settled and activation.digests),
+        "digests": activation.digests or [],
+        "exports": [[name, value] for name, value in {**activation.variables, **activation.exports}.items()],
     }
 
 
@@ -114,12 +145,17 @@ def _may_be_cached(modules: ModuleSet) -> bool:
 
 def rehearse_launch(record: Record, site: Site) -> None:
     """Render the launch script of *record* and write nothing: what `render_launch` raises is known before a change."""
-    render_launch(
+    _rendered(record, site)
+
+
+def _rendered(record: Record, site: Site) -> str:
+    return render_launch(
         record,
         site.variables,
         site.templates_for(record.location),
         timeout=site.module_timeout,
         cache=site.module_cache,
+        activation=read_activation(Path(record.prefix)) if record.manager == "conda" else None,
     )
 
 
@@ -133,26 +169,27 @@ def loader_path(prefix: Path) -> Path:
     return prefix / ".hpcenv" / "load.bash"
 
 
+def runner_path(prefix: Path) -> Path:
+    """Return where the script lies that runs what conda's activation runs."""
+    return prefix / ".hpcenv" / RUNNER.name
+
+
 def write_launch(record: Record, site: Site, guard: Callable[[], None] | None = None, *, name: str = "launch") -> Path:
     """Write the launch script of an environment and return its path; called on creation and on every change.
 
-    With modules the script that loads them is put beside it first, so that nothing of jupyter_hpcenv is needed
-    at a start. *guard* raises when somebody else builds there by now. With another *name* it lies beside the
-    one in use, to be proven first.
+    The script that loads modules, and the one that runs those of a conda environment, are put beside it first, so
+    that nothing of jupyter_hpcenv is needed at a start. *guard* raises when somebody else builds there by now. With
+    another *name* it lies beside the one in use, to be proven first.
     """
     path, loader = launch_path(Path(record.prefix)).with_name(name), loader_path(Path(record.prefix))
-    text = render_launch(
-        record,
-        site.variables,
-        site.templates_for(record.location),
-        timeout=site.module_timeout,
-        cache=site.module_cache,
-    )
+    text = _rendered(record, site)
     try:
         path.parent.mkdir(mode=0o755, exist_ok=True)
     except OSError as error:
         raise explain(error, path) from error
     if record.modules:
         write_atomic(loader, LOADER.read_bytes(), 0o644, guard)
+    if record.manager == "conda":
+        write_atomic(runner_path(Path(record.prefix)), RUNNER.read_bytes(), 0o644, guard)
     write_atomic(path, text.encode(), 0o755, guard)
     return path

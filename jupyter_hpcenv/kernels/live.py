@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Collection
 from pathlib import Path
+
+from ..errors import BrokenRecord
+from ..files import read_regular
 
 _MODULES = ("ipykernel_launcher", "ipykernel")
 
@@ -21,6 +25,7 @@ def running(prefix: Path, kernel_names: Collection[str] = ()) -> list[int]:
 def running_kernels(prefix: Path, kernel_names: Collection[str] = ()) -> dict[int, str]:
     """Return the same as ``{pid: connection file}``, so that a server can tell which of its sessions they are."""
     programs = {str(prefix / "bin"), os.path.realpath(prefix / "bin")}
+    roots = (f"{prefix}/", f"{os.path.realpath(prefix)}/")
     found: dict[int, str] = {}
     for entry in os.listdir("/proc"):  # noqa: PTH208  two thousand Path objects for a few names
         if not entry.isdigit():
@@ -32,7 +37,9 @@ def running_kernels(prefix: Path, kernel_names: Collection[str] = ()) -> dict[in
         except OSError:
             continue  # it ended meanwhile
         if _is_kernel(argv, programs) or _is_starting(argv, prefix, kernel_names):
-            found[int(entry)] = _connection_file(argv)
+            found[int(entry)] = _connection_file(argv) or _connection_of(argv)
+        elif argv[0].startswith(roots) and (connection := _connection_of(argv)):
+            found[int(entry)] = connection
     return found
 
 
@@ -49,6 +56,19 @@ def _is_starting(argv: list[str], prefix: Path, kernel_names: Collection[str]) -
     if script == str(prefix / ".hpcenv" / "launch"):
         return True
     return any(script.endswith(f"/kernels/{name}/launch") for name in kernel_names)
+
+
+def _connection_of(argv: list[str]) -> str:
+    """Return the connection file that a program was given as a kernel of another language is; empty if it is none."""
+    if any(word.startswith("--existing") for word in argv):
+        return ""  # a client of that kernel
+    for word in argv[1:]:
+        path = word[word.find("/") :]
+        if path.startswith("/") and path.endswith(".json"):
+            with contextlib.suppress(OSError, BrokenRecord):
+                if b'"shell_port"' in read_regular(Path(path), 10_000):
+                    return path
+    return ""
 
 
 def _connection_file(argv: list[str]) -> str:

@@ -18,12 +18,12 @@ _LIMIT = 64_000
 _LARGEST_SIDE = 512
 
 
-def logos(prefix: Path) -> dict[str, bytes]:
-    """Return the verified PNGs of the prefix's own kernelspec by file name; missing and odd ones are left out."""
+def logos(prefix: Path, kernelspec: Path = INSTALLED) -> dict[str, bytes]:
+    """Return the verified PNGs of a kernelspec of the prefix by file name; missing and odd ones are left out."""
     found = {}
     for name in NAMES:
         try:
-            data = read_regular(prefix / INSTALLED / name, _LIMIT)
+            data = read_regular(prefix / kernelspec / name, _LIMIT)
         except (OSError, BrokenRecord):
             continue
         if is_png(data):

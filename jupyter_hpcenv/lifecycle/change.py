@@ -15,7 +15,7 @@ from .. import kernels
 from ..catalog import Records
 from ..catalog.records import revised
 from ..errors import NotFound, WrongState
-from ..models import EnvironmentPatch, Kernel, KernelPatch, ModuleSet, Record, utc_now
+from ..models import EnvironmentPatch, EnvironmentState, Kernel, KernelPatch, ModuleSet, Record, utc_now
 from ..names import check_display_name, check_variables, kernel_name
 from ..process import environment
 from ..site import Site
@@ -58,9 +58,34 @@ def with_activation(record: Record, dialect: str) -> Record:
 
 
 def refreshed(record: Record, site: Site) -> Record:
-    """Return *record* as the site is now: its modules captured again; raises what capturing raises."""
+    """Return *record* as site and prefix are now: its modules captured again; raises what capturing raises."""
     modules = captured_again(record.modules, site).modules if record.modules else None
-    return revised(record, modules=modules, changed=utc_now())
+    return revised(with_languages(record), modules=modules, changed=utc_now())
+
+
+def with_languages(record: Record) -> Record:
+    """Return *record* with the kernels that its packages bring by now; called whenever packages have changed.
+
+    One that was unpublished is published again. An environment without a kernel stays so.
+    """
+    if not record.kernels:
+        return record
+    brought = {kernel.name: kernel for kernel in kernels.kernels_of_languages(record)[0]}
+    left = [kernel for kernel in record.kernels if not kernel.source or kernel.name in brought]
+    known = {kernel.name for kernel in left}
+    new = [kernel for name, kernel in brought.items() if name not in known]
+    return msgspec.structs.replace(record, kernels=[*left, *new])
+
+
+def matters(before: Record, after: Record, state: EnvironmentState) -> bool:
+    """Tell whether a change is one after which the kernel must be proven again.
+
+    A display name keeps no kernel from starting, but it is written into a kernelspec that promises one which starts.
+    Where it is known that none does, *state*, it can still be called otherwise.
+    """
+    if (after.modules, after.variables) != (before.modules, before.variables):
+        return True
+    return after.display_name != before.display_name and state == "ready"
 
 
 def proven(record: Record, site: Site) -> Record:
@@ -90,14 +115,21 @@ def commit(record: Record, records: Records, site: Site, guard: Callable[[], Non
 
 
 def with_kernel(record: Record, name: str, patch: KernelPatch) -> Record:
-    """Return *record* with its kernel published under a display name; raises `NotFound`, `WrongState`."""
+    """Return *record* with a kernel of it published under a display name; raises `NotFound`, `WrongState`."""
     own = kernel_name(record.location, record.name)
+    left = [kernel for kernel in record.kernels if kernel.name != name]
     if name != own:
-        raise NotFound(f"The kernel of {record.name} is called {own!r}.", hints=[f"Publish {own!r}."])
+        brought = {kernel.name: kernel for kernel in kernels.kernels_of_languages(record)[0]}
+        if name not in brought:
+            called = " and ".join(map(repr, [own, *brought]))
+            raise NotFound(f"The kernels of {record.name}: {called}.", hints=[f"Publish {own!r}."])
+        title = check_display_name(patch.display_name) or brought[name].display_name
+        new = msgspec.structs.replace(brought[name], display_name=title)
+        return revised(record, kernels=[*left, new], changed=utc_now())
     if not record.kernelspec:
         raise WrongState(f"{record.name} was made without a kernel.", hints=["Create it again without “--no-kernel”."])
     title = check_display_name(patch.display_name) or record.display_name
-    return revised(record, kernels=[Kernel(name=own, display_name=title)], changed=utc_now())
+    return revised(record, kernels=[Kernel(name=own, display_name=title), *left], changed=utc_now())
 
 
 def without_kernel(record: Record, name: str) -> Record:

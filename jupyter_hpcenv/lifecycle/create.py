@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,8 @@ class Work(msgspec.Struct, kw_only=True):
     choice: Choice
     modules: ModuleSet | None = None
     """Captured when it was submitted; loaded again where it is built."""
+    variables: dict[str, str] = {}
+    """Of its kernel: the request's, and those of its file."""
 
 
 def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
@@ -61,7 +64,7 @@ def rehearse(request: CreateRequest, work: Work, target: Target, site: Site) -> 
         python=python.version,
         python_path=python.path,
         modules=work.modules,
-        variables=request.variables,
+        variables=work.variables,
         display_name=request.display_name or request.name,
         kernelspec={"argv": []} if request.kernel else {},
         platform=site.platform(),
@@ -101,6 +104,8 @@ def create(
         if isinstance(error, OSError):
             raise explain(error, prefix) from error
         raise
+    if warning := manager.arrived(prefix):
+        report.line("warning", warning)
     try:
         Records(site).write_copy(record)
         publish_faces(record, site)
@@ -108,6 +113,15 @@ def create(
         report.line("error", f"The environment is there, but its kernel could not be published: {error.message}")
         raise
     return record
+
+
+def plan(
+    request: CreateRequest, work: Work, target: Target, site: Site, manager: Manager, report: Reporter
+) -> dict[str, Any]:
+    """Return what a create would install, as plain data; called by the worker. Nothing is built."""
+    captured = _captured(work, site, report) if work.modules else None
+    around = surroundings(captured, request.build_variables)
+    return manager.plan(work.choice, work.requirements, Path(target.prefix), report, around)
 
 
 def _build(
@@ -123,7 +137,7 @@ def _build(
     prefix = Path(target.prefix)
     if request.kernel:
         kernels.warm()
-    for warning in secret_warnings(request.variables):
+    for warning in secret_warnings(work.variables):
         report.line("warning", warning)
     break_ground(prefix, operation)
     with contextlib.suppress(HpcenvError):
@@ -146,10 +160,11 @@ def _build(
         python=built.python,
         python_path=built.python_path,
         system_site_packages=work.choice.system_site_packages,
-        packages=work.requirements,
+        packages=work.requirements if built.packages is None else built.packages,
+        channels=built.channels,
         modules=captured.modules if captured else None,
         build_variables=request.build_variables,
-        variables=request.variables,
+        variables=work.variables,
         display_name=title,
         kernels=[Kernel(name=kernel_name(target.location, target.name), display_name=title)] if request.kernel else [],
         kernelspec=kernels.derive(prefix, own_python, around.environ) if request.kernel else {},
@@ -159,8 +174,16 @@ def _build(
         changed=now,
         operation=operation,
     )
+    if request.kernel:
+        others, refused = kernels.kernels_of_languages(record)
+        record.kernels += others
+        for warning in refused:
+            report.line("warning", warning)
     launch = kernels.write_launch(record, site, guard)
     report.step("prove")
+    if not record.python:
+        report.line("output", "There is no Python in it, so nothing was started.")
+        return record
     env = environment(site.passthrough)
     record.preflight = kernels.prove(record, launch, env, report.check, float(site.preflight_timeout))
     what = "The kernel started and answered" if request.kernel else "Its Python started"

@@ -11,23 +11,28 @@ from pathlib import Path
 
 from .. import activation, claims, kernels
 from ..catalog import Catalog, Records
-from ..errors import HpcenvError, InvalidRequest, NameTaken
+from ..errors import HpcenvError, InvalidRequest, NameTaken, NotFound
 from ..files import explain, write_atomic
 from ..models import Environment, Record
-from ..names import kernel_name
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, root_of
 
 
 def publish_faces(record: Record, site: Site) -> None:
-    """Write the kernelspecs that the record asks for, and take away the one that it does not ask for any more."""
-    for kernel in record.kernels:
-        kernels.publish(record, kernel, site)
-    own = kernel_name(record.location, record.name)
-    wanted = {kernel.name for kernel in record.kernels}
-    if own not in wanted and kernels.published(site).get(own, {}).get("environment") == record.id:
-        kernels.unpublish(own, site)
+    """Write the kernelspecs that the record asks for, and take away those that it does not ask for any more.
+
+    A kernel that a package brings goes with the package, and keeps nothing else from being published. The
+    environment's own comes last: where it is, the others are.
+    """
+    wanted = set()
+    for kernel in sorted(record.kernels, key=lambda each: not each.source):
+        with contextlib.suppress(*((InvalidRequest, NameTaken, NotFound) if kernel.source else ())):
+            kernels.publish(record, kernel, site)
+            wanted.add(kernel.name)
+    for name, facts in kernels.published(site).items():
+        if facts.get("environment") == record.id and name not in wanted:
+            kernels.unpublish(name, site)
     write_scripts(record, site)
     for dialect in record.activation:
         with contextlib.suppress(InvalidRequest, NameTaken):  # said when it was installed; kernels do not need it
@@ -47,7 +52,7 @@ def script_of(record: Record, dialect: str) -> Path:
 
 def needs_scripts(record: Record) -> bool:
     """Tell whether there is more to do in a shell than a venv's own scripts know."""
-    return bool(record.modules or record.variables)
+    return bool(record.modules or record.variables or record.manager == "conda")  # conda's packages bring no scripts
 
 
 def write_scripts(record: Record, site: Site) -> None:
@@ -92,7 +97,8 @@ def roll_forward(catalog: Catalog) -> list[str]:
     rows = [row for row in found if row.origin == "own"]
     wanted = {kernel.name for row in rows for kernel in row.kernels}
     for row in rows:
-        if row.state in ("ready", "module_missing") and _lags(catalog, row, copies, published):
+        unpublished = row.state in ("ready", "module_missing") and _is_unpublished(row, published)
+        if unpublished or catalog.is_behind(row, copies):
             with contextlib.suppress(HpcenvError, OSError):
                 with claims.held(_root(row, site), row.name, "repair", username()) as guard:
                     record = catalog.record(row.id)
@@ -109,13 +115,9 @@ def roll_forward(catalog: Catalog) -> list[str]:
     return done
 
 
-def _lags(
-    catalog: Catalog, row: Environment, copies: Mapping[str, Record], published: dict[str, dict[str, object]]
-) -> bool:
-    if any(published.get(kernel.name, {}).get("environment") != row.id for kernel in row.kernels):
-        return True
-    record, copy = catalog.records.seen(row.prefix), copies.get(row.id)
-    return record is not None and (copy is None or record.revision != copy.revision)
+def _is_unpublished(row: Environment, published: Mapping[str, Mapping[str, object]]) -> bool:
+    own = (kernel for kernel in row.kernels if not kernel.source)  # the others may be gone with their packages
+    return any(published.get(kernel.name, {}).get("environment") != row.id for kernel in own)
 
 
 def _root(row: Environment, site: Site) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .. import activation, kernels
 from ..activation.text import SAMPLE_MODULES
 from ..errors import HpcenvError
 from ..models import Platform, Record
 from ..site import Site
-from ..site.proofreading import Finding, check_templates
+from ..site.proofreading import Finding, check_templates, folders_of, unused
 
 _VARIABLES = {"OMP_NUM_THREADS": "${SLURM_CPUS_PER_TASK:-1}", "TITLE": '100% "it\'s" `$x` [y] {z\\'}
 
@@ -17,11 +19,9 @@ def require(site: Site, location: str) -> None:
 
     Called before an environment is made or changed. Without templates of the site nothing is looked at.
     """
-    folders = site.templates_for(location)
-    if not folders:
+    if not site.templates_for(location):
         return
-    own = Site(**{**site.trait_values(template_dirs=True, locations=True), "template_dirs": folders})
-    for finding in check(own):
+    for finding in _check(_at(site, location)):
         if finding.fatal:
             raise HpcenvError(
                 finding.message,
@@ -30,7 +30,31 @@ def require(site: Site, location: str) -> None:
 
 
 def check(site: Site) -> list[Finding]:
-    """Return what is wrong with the site's templates; empty: all can be rendered, and the real shells can read them."""
+    """Return what is wrong with the site's templates; empty: all can be rendered, and the real shells can read them.
+
+    Those that a location has for itself are looked at too, and files that nothing uses are named.
+    """
+    places = [site]
+    for location, value in site.locations.items():
+        if isinstance(value, dict) and value.get("templates"):
+            places.append(_at(site, location))
+    strays = [unused(place) for place in places]
+    findings = [finding for place in places for finding in _check(place)]
+    for stray in (each for found in strays for each in found):
+        folder = str(Path(stray.path).parent)
+        looked = [found for place, found in zip(places, strays, strict=True) if folder in folders_of(place)]
+        if all(stray in found for found in looked):  # else the templates of some location include it
+            findings.append(stray)
+    return list(dict.fromkeys(findings))
+
+
+def _at(site: Site, location: str) -> Site:
+    """Return *site* with the templates that count in a location."""
+    folders = site.templates_for(location)
+    return Site(**{**site.trait_values(template_dirs=True, locations=True), "template_dirs": folders})
+
+
+def _check(site: Site) -> list[Finding]:
     record = Record(
         id="0123456789abcdef0123456789abcdef",
         name="sample",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from traitlets import MetaHasTraits
 from traitlets.config import Configurable
 
-from ..models import CreateRequest, PythonFact, Reporter, Step
+from ..errors import InvalidRequest, WrongState
+from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 
 
 class ManagerFacts(msgspec.Struct, kw_only=True):
@@ -22,6 +24,12 @@ class ManagerFacts(msgspec.Struct, kw_only=True):
     default_installer: str
     reason: str = ""
     """Why the default installer is not the manager's first choice; empty where it is."""
+    description: str = ""
+    """When to take this manager, in the site's words."""
+    language: str = "pep508"
+    """How packages are asked for: ``pep508`` or ``conda`` (match specs)."""
+    channels: list[str] = []
+    """Where packages come from if a request names no channels, best first."""
 
 
 class Surroundings(msgspec.Struct, kw_only=True):
@@ -61,7 +69,11 @@ class Built(msgspec.Struct, kw_only=True):
     installer: str
     tools: dict[str, str]
     python: str
+    """Version; empty where there is none in it."""
     python_path: str
+    packages: list[str] | None = None
+    """What was asked for, where that is more than the request's packages; None: just those."""
+    channels: list[str] = []
 
 
 class Package(msgspec.Struct, kw_only=True):
@@ -84,13 +96,21 @@ class Manager(Configurable, metaclass=ManagerMeta):
 
     name: str
 
+    language: ClassVar[Literal["pep508", "conda"]] = "pep508"
+    """How a request names packages: as PEP 508 requirements or as conda's match specs."""
+
     @abstractmethod
     def probe(self) -> ManagerFacts:
         """Return what is installed and what would be taken; called by ``GET site``."""
 
     @abstractmethod
-    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
-        """Decide about a request and refuse what can be known to fail; called at submit, within seconds."""
+    def check(
+        self, request: CreateRequest, requirements: list[str], around: Surroundings, contents: Contents | None = None
+    ) -> Choice:
+        """Decide about a request and refuse what can be known to fail; called at submit, within seconds.
+
+        *contents* is what the request's file says, where the manager reads such files.
+        """
 
     @abstractmethod
     def steps(self, request: CreateRequest) -> list[Step]:
@@ -105,3 +125,31 @@ class Manager(Configurable, metaclass=ManagerMeta):
     @abstractmethod
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, read from its files."""
+
+    def rebuild(self, record: Record) -> Rebuild:
+        """Return how a prefix elsewhere gets the very packages of *record*'s; raises `WrongState` where none can.
+
+        Asked for a batch job that has the environment on its node's disk; a manager need not be able to.
+        """
+        raise WrongState(
+            f"{record.name} was made by “{self.name}”, whose environments can not be made anew on a node.",
+            hints=["Use it where it is: a batch script without --node-local does."],
+        )
+
+    def plan_steps(self) -> list[Step]:
+        """Return the steps that `plan` will report; empty where a manager can not plan."""
+        return []
+
+    def plan(
+        self, choice: Choice, requirements: list[str], prefix: Path, report: Reporter, around: Surroundings
+    ) -> dict[str, Any]:
+        """Return what `create` would do, as plain data; nothing is left on disk but what caches keep."""
+        raise InvalidRequest(f"The manager {self.name} can not say beforehand what it would install.")
+
+    def arrived(self, prefix: Path) -> str:
+        """Tell other tools that *prefix* is there: it was created or restored; return a warning, or an empty text."""
+        return ""
+
+    def gone(self, prefix: Path) -> None:
+        """Tell other tools that *prefix* went to the trash."""
+        return

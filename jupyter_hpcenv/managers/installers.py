@@ -34,7 +34,7 @@ from .output import Watch, clean
 from .prefixes import find_uv
 
 #: Variables of uv that would choose another place or Python than the prefix, or compile what the proof compiles.
-_UV_DROPPED = frozenset(
+UV_DROPPED = frozenset(
     {
         *("UV_SYSTEM_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON"),
         *("UV_NO_MANAGED_PYTHON", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"),
@@ -47,7 +47,7 @@ def build_environment(
     inherited: Mapping[str, str], choice: Choice, prefix: Path, around: Surroundings | None = None
 ) -> dict[str, str]:
     """Return the variables for the programs that build *prefix*; *inherited* has those of the modules already."""
-    dropped = pipconf.DROPPED | _UV_DROPPED | {"PYTHONDONTWRITEBYTECODE"}
+    dropped = pipconf.DROPPED | UV_DROPPED | {"PYTHONDONTWRITEBYTECODE"}
     env = {name: value for name, value in inherited.items() if name not in dropped}
     # a variable beats pip's files; pip refuses --user inside of an environment
     env.update(NO_COLOR="1", PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
@@ -62,7 +62,7 @@ def build_environment(
     if around is not None:
         env.update(around.build_variables)
         if around.modules or around.build_variables:
-            env["PIP_CACHE_DIR"] = str(_cache_of(around, env))
+            env["PIP_CACHE_DIR"] = str(cache_of(around, env))
     if choice.installer == "uv":
         env["UV_PYTHON_DOWNLOADS"] = "never"
         if not _cache_is_near(env, prefix):
@@ -70,7 +70,7 @@ def build_environment(
     return env
 
 
-def _cache_of(around: Surroundings, env: Mapping[str, str]) -> Path:
+def cache_of(around: Surroundings, env: Mapping[str, str]) -> Path:
     """Return a cache for pip that these modules have for themselves.
 
     pip keys what it built by Python and architecture alone, and would give what another compiler or MPI built.
@@ -255,13 +255,18 @@ def install(
 
 def _options(choice: Choice) -> list[str]:
     """Return the site's own settings as options; none of them is a person's."""
-    options = choice.options
+    argv = common_options(choice.options)
+    if choice.options.get("prefer_binary") and choice.installer == "pip":  # uv has no such option
+        argv.append("--prefer-binary")
+    return argv
+
+
+def common_options(options: Mapping[str, str | bool | list[str]]) -> list[str]:
+    """Return those of the site's settings that uv and pip have both."""
     argv = ["--no-index"] if options.get("no_index") else []
     links = options.get("find_links")
     for link in links if isinstance(links, list) else []:
         argv += ["--find-links", link]
-    if options.get("prefer_binary") and choice.installer == "pip":  # uv has no such option
-        argv.append("--prefer-binary")
     if options.get("no_build_isolation"):
         argv.append("--no-build-isolation")
     return argv

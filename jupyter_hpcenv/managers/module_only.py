@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BrokenRecord, InvalidRequest, PythonNotFound
+from ..errors import BrokenRecord, InvalidRequest, PythonNotFound, WrongState
 from ..files import read_regular
-from ..models import CreateRequest, PythonFact, Record, Reporter, Step
+from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ..process import Completed, run
 from ..site import Site
 from . import packages
@@ -43,7 +43,9 @@ class ModulesManager(Manager):
         """Return that there is nothing to choose."""
         return ManagerFacts(name=self.name, creators=[], installers=[], default_creator="", default_installer="")
 
-    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
+    def check(
+        self, request: CreateRequest, requirements: list[str], around: Surroundings, contents: Contents | None = None
+    ) -> Choice:
         """Find the Python of the modules, and ipykernel in it; refuse what such an environment can not have."""
         if not around.modules:
             raise InvalidRequest(
@@ -119,3 +121,10 @@ class ModulesManager(Manager):
             record = msgspec.json.decode(read_regular(prefix / ".hpcenv/environment.json", _LARGEST), type=Record)
             return packages.list_packages(Path(record.python_path).parent.parent)
         return []
+
+    def rebuild(self, record: Record) -> Rebuild:
+        """Refuse: there is nothing of its own that could be copied."""
+        raise WrongState(
+            f"{record.name} is made of modules alone, so there is nothing to put on a node's disk.",
+            hints=["Use a batch script without --node-local; it loads the modules."],
+        )

@@ -24,13 +24,16 @@ class _Origin(msgspec.Struct):
     dir_info: dict[str, bool] = {}
 
 
-def list_packages(prefix: Path) -> list[Package]:
-    """Return the packages in the prefix's own site-packages, by name; what it inherits is not among them."""
+def list_packages(prefix: Path, *, not_by: str = "") -> list[Package]:
+    """Return the packages in the prefix's own site-packages, by name; what it inherits is not among them.
+
+    Those that the installer *not_by* says are its own (PEP 376's ``INSTALLER``) are left out.
+    """
     found: dict[str, Package] = {}
     for lib in ("lib", "lib64"):
         for folder in sorted(prefix.glob(f"{lib}/python3.*/site-packages/*.dist-info")):
             package = read(folder)
-            if package is not None:
+            if package is not None and not (not_by and _installer(folder) == not_by):
                 found.setdefault(canonicalize_name(package.name), package)
     return [found[name] for name in sorted(found)]
 
@@ -46,6 +49,13 @@ def read(folder: Path) -> Package | None:
     if not name or not version:
         return None
     return Package(name=name.strip(), version=version.strip(), source=_source(folder))
+
+
+def _installer(folder: Path) -> str:
+    """Return which installer says that it put a package there."""
+    with contextlib.suppress(OSError, BrokenRecord):
+        return read_regular(folder / "INSTALLER", 1_000).decode(errors="replace").strip()
+    return ""
 
 
 def _source(folder: Path) -> str:

@@ -14,10 +14,10 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import CreateRequest, PythonFact, Reporter, Step
+from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ..process import environment
 from ..site import Site
-from . import index, installers, packages, pipconf
+from . import index, installers, locking, packages, pipconf
 from .contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
@@ -30,6 +30,11 @@ class VenvManager(Manager):
     """Virtual environments. What is empty here is decided for each request, and the decision is recorded."""
 
     name = "venv"
+
+    description = Unicode(
+        "Python packages from the package index or a wheelhouse, on top of a Python or of the site’s modules.",
+        help="When to take this manager rather than another, in a sentence or two; shown where people choose.",
+    ).tag(config=True)
 
     creator = Enum(
         ("", *CREATORS),
@@ -97,6 +102,7 @@ class VenvManager(Manager):
             default_creator=self.creator or ("uv" if installer == "uv" else "venv"),
             default_installer=installer,
             reason=reason,
+            description=self.description,
         )
 
     def _installer(self, wanted: str, around: Surroundings, *, layered: bool) -> tuple[str, str]:
@@ -116,7 +122,9 @@ class VenvManager(Manager):
         configured = pipconf.steering(around.environ or None)
         return ("pip", f"{configured}, and uv would not obey it") if configured else ("uv", "")
 
-    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
+    def check(
+        self, request: CreateRequest, requirements: list[str], around: Surroundings, contents: Contents | None = None
+    ) -> Choice:
         """Decide Python, creator and installer, and ask the index; raises what can be known now."""
         _known(request.installer, INSTALLERS, "installer")
         _known(request.creator, CREATORS, "creator")
@@ -148,17 +156,20 @@ class VenvManager(Manager):
             warnings=warnings,
             system_site_packages=layered,
             kernel=request.kernel,
-            options={
-                "index_url": self.index_url,
-                "find_links": list(self.find_links),
-                "no_index": self.no_index,
-                "prefer_binary": self.prefer_binary,
-                "no_build_isolation": self._without_isolation(installer, around),
-            },
+            options=self._options(installer, around),
         )
         if self.probe_index and not self.no_index:
             self._ask_index(choice, requirements, around.environ or None)
         return choice
+
+    def _options(self, installer: str, around: Surroundings) -> dict[str, str | bool | list[str]]:
+        return {
+            "index_url": self.index_url,
+            "find_links": list(self.find_links),
+            "no_index": self.no_index,
+            "prefer_binary": self.prefer_binary,
+            "no_build_isolation": self._without_isolation(installer, around),
+        }
 
     def _without_isolation(self, installer: str, around: Surroundings) -> bool:
         if self.no_build_isolation is None:
@@ -244,6 +255,30 @@ class VenvManager(Manager):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, from the metadata files in its site-packages."""
         return packages.list_packages(prefix)
+
+    def rebuild(self, record: Record) -> Rebuild:
+        """Return how a prefix elsewhere gets the very packages of *record*'s; raises what `locking.lock` raises."""
+        around = Surroundings(
+            modules=record.modules.load if record.modules else [],
+            brings_packages=record.modules is not None and record.system_site_packages,
+            build_variables=record.build_variables,
+        )
+        variables = dict(record.build_variables)
+        if around.modules or around.build_variables:
+            variables["PIP_CACHE_DIR"] = str(installers.cache_of(around, os.environ))
+        if self.index_url:
+            variables |= {"PIP_INDEX_URL": self.index_url, "UV_DEFAULT_INDEX": self.index_url}
+        installer = record.installer if record.installer in INSTALLERS else "pip"
+        options = self._options(installer, around)
+        return Rebuild(
+            python=record.python_path,
+            system_site_packages=record.system_site_packages,
+            installer=installer,
+            lock=locking.lock(Path(record.prefix)),
+            options=installers.common_options(options),
+            variables=variables,
+            dropped=sorted(pipconf.DROPPED | installers.UV_DROPPED),
+        )
 
 
 def _check_minor(python: PythonFact, around: Surroundings, found: Sequence[PythonFact]) -> None:

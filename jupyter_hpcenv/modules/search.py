@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .contract import Available, Provided
 
 _NEAR = 4
+_SHORTEST = 3  # letters of the beginning of a name that say something
 
 
 def search(available: Sequence[Available], query: str) -> list[Available]:
@@ -79,8 +80,26 @@ def near(available: Sequence[Available], asked: str) -> list[str]:
     same = [name for name, folded in names.items() if folded.partition("/")[0] == wanted.partition("/")[0]]
     if same:
         return same[:_NEAR]
-    close = difflib.get_close_matches(wanted.partition("/")[0], bare, _NEAR, 0.6)
-    return [bare[name] for name in close]
+    word = wanted.partition("/")[0]
+    longer = sorted(name for name in bare if len(word) >= _SHORTEST and name.startswith(word))
+    alike = difflib.get_close_matches(word, bare, 4 * _NEAR, 0.6)
+    close = [name for name in alike if _slips(word, name) <= max(1, len(word) // 4)]
+    return [bare[name] for name in dict.fromkeys([*close, *longer])][:_NEAR]
+
+
+def _slips(left: str, right: str) -> int:
+    """Return how many slips of the fingers make one word of the other: a letter more, less, another, or two swapped."""
+    before: list[int] = []
+    last = list(range(len(right) + 1))
+    for row, letter in enumerate(left, 1):
+        line = [row]
+        for column, other in enumerate(right, 1):
+            least = min(last[column] + 1, line[-1] + 1, last[column - 1] + (letter != other))
+            if row > 1 and column > 1 and letter == right[column - 2] and left[row - 2] == other:
+                least = min(least, before[column - 2] + 1)
+            line.append(least)
+        before, last = last, line
+    return last[-1]
 
 
 def version_key(name: str) -> tuple[tuple[int, int, str], ...]:

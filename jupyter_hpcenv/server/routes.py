@@ -5,7 +5,7 @@ Actions, as the server's authorizer is asked about them on the resource ``hpcenv
 ======== ==================================================================================
 read     look at what is there; every GET
 write    change, delete or restore what is there; starts no program of a package
-execute  start what runs code of packages or modules: creating an environment, loading modules
+execute  start what runs code of packages or modules, or works for long: creating, planning, loading modules
 ======== ==================================================================================
 """
 
@@ -85,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
         _ENVIRONMENT,
         "execute",
         environments.Environment,
-        "Change display name, variables or modules (merge patch)",
+        "Change display name, variables or modules (merge patch), after proving the kernel",
         EnvironmentDetail,
         body=EnvironmentPatch,
         headers=(("If-Match", "The ETag that it was read with: refused if it was changed since."),),
@@ -183,6 +183,16 @@ ROUTES: tuple[Route, ...] = (
         EnvironmentDetail,
     ),
     Route("DELETE", "trash/{environment}", "write", trash.TrashItem, "Make an item unrestorable", None, 204),
+    Route(
+        "POST",
+        "plans",
+        "execute",
+        operations.Plans,
+        "Work out what a create would install; the answer's Location is the operation, whose result is the plan",
+        Operation,
+        202,
+        CreateRequest,
+    ),
     Route("GET", "operations", "read", operations.Operations, "List operations, newest first", list[Operation]),
     Route("GET", _OPERATION, "read", operations.Operation, "Show how an operation stands", Operation),
     Route("DELETE", _OPERATION, "write", operations.Operation, "Forget a finished operation", None, 204),

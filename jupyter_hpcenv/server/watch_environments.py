@@ -54,6 +54,7 @@ class EnvironmentsPoller(Poller):
         """Tell each difference to the look before; the first look only remembers."""
         desk = self._open_desk()
         asked, self._asked = self._asked, False
+        asked |= desk.catch_up()
         stamps = {folder: _stamp(folder) for folder in _folders(desk)}
         if self._seen is not None and stamps == self._stamps and not asked:
             return INTERVAL

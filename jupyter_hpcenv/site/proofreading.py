@@ -5,6 +5,8 @@ Nothing that is rendered is run. A template that is wrong would otherwise show w
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import re
 import shutil
 import tempfile
@@ -16,7 +18,7 @@ import msgspec
 from ..errors import HpcenvError, NotFound
 from ..process import environment, run
 from .config import Site
-from .rendering import PACKAGE_TEMPLATES, find, render, source_of
+from .rendering import PACKAGE_TEMPLATES, find, references_of, render, source_of
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _LUAS = ("lua", "lua5.4", "lua5.3", "lua5.2", "lua5.1", "luajit")
@@ -78,7 +80,49 @@ def check_templates(site: Site, samples: Mapping[str, Sequence[Mapping[str, obje
     with tempfile.TemporaryDirectory(prefix="hpcenv-") as folder:
         for name, values in sorted(samples.items()):
             findings += _check(name, values, site, Path(folder))
+    return list(dict.fromkeys(findings))  # one that several templates include may be at fault in all of them
+
+
+def unused(site: Site) -> list[Finding]:
+    """Return a finding for each file in the site's folders that looks like a template and that nothing uses.
+
+    A misspelt one would change nothing, and nobody would be told. What another template of the site includes counts.
+    """
+    known = {path.name for path in PACKAGE_TEMPLATES.glob("*.j2")}
+    findings = []
+    listed: dict[Path, list[str]] = {}
+    for folder in map(Path, folders_of(site)):
+        with contextlib.suppress(OSError):  # using it says so
+            listed[folder] = sorted(path.name for path in folder.iterdir())
+    used = _included(known & {name for names in listed.values() for name in names}, site)
+    for folder, names in listed.items():
+        for name in names:
+            if name in known | used or not (name.endswith(".j2") or f"{name}.j2" in known):
+                continue
+            meant = difflib.get_close_matches(name, known, 1, 0.8)
+            hint = (
+                f"; did you mean {meant[0]}?" if meant else ": no template of ours has that name, and none includes it."
+            )
+            message = f"The file {folder / name} is used by nothing{hint}"
+            findings.append(Finding(template=name, path=str(folder / name), line=0, message=message, fatal=False))
     return findings
+
+
+def folders_of(site: Site) -> list[str]:
+    """Return the folders of the site's templates, as they are written in findings."""
+    return list(dict.fromkeys(str(Path(each).expanduser()) for each in site.template_dirs))
+
+
+def _included(names: set[str], site: Site) -> set[str]:
+    """Return the names of templates, and of all that they include."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references_of(name, site.template_dirs)
+    return found
 
 
 def _check(name: str, values: Sequence[Mapping[str, object]], site: Site, folder: Path) -> list[Finding]:
@@ -90,15 +134,33 @@ def _check(name: str, values: Sequence[Mapping[str, object]], site: Site, folder
         line = re.search(r"line (\d+): ", error.message)
         number = int(line[1]) if line else 0
         return [Finding(template=name, path=path, line=number, message=error.message, fatal=True)]
-    for text in texts:
+    for text, each in zip(texts, values, strict=True):
         if not text.strip():
             message = f"The template {path} gives nothing at all."
             return [Finding(template=name, path=path, line=0, message=message, fatal=True)]
         for reader in _readers(name, text):
             findings = _read(reader, text, name, path, folder)
             if findings:
+                blamed = _blamed(name, each, reader, site, folder) if findings[0].fatal else name
+                if blamed != name:
+                    path = str(find(blamed, site.template_dirs))
+                    findings = _read(reader, text, blamed, path, folder, within=name)
                 return findings  # what one sample shows, the others would repeat
     return []
+
+
+def _blamed(name: str, values: Mapping[str, object], reader: list[str], site: Site, folder: Path) -> str:
+    """Return which template of the site is at fault: the one without which the script can be read."""
+    for own in sorted(_included({name}, site), key=lambda each: (each == name, each)):
+        try:
+            if find(own, site.template_dirs).parent == PACKAGE_TEMPLATES:
+                continue
+            text = render(name, site.template_dirs, values, built_in={own})
+        except (HpcenvError, OSError, ValueError):
+            continue  # another one needs it as it is, or there is none of ours by that name
+        if not _read(reader, text, name, "", folder):
+            return own
+    return name
 
 
 def _readers(name: str, text: str) -> list[list[str]]:
@@ -108,7 +170,7 @@ def _readers(name: str, text: str) -> list[list[str]]:
     return next(readers for ending, readers in _READERS.items() if name.endswith(ending))
 
 
-def _read(reader: list[str], text: str, name: str, path: str, folder: Path) -> list[Finding]:
+def _read(reader: list[str], text: str, name: str, path: str, folder: Path, *, within: str = "") -> list[Finding]:
     names = _LUAS if reader[0] == "lua" else (reader[0],)
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
@@ -122,5 +184,6 @@ def _read(reader: list[str], text: str, name: str, path: str, folder: Path) -> l
         return []
     line = re.search(r"(?:line |it:)\s*(\d+)", "\n".join(said))
     words = "; ".join(said[:3]) or f"status {done.returncode}"
-    message = f"The template {path} gives a script that {reader[0]} can not read: {words}."
+    makes = f"makes of {within}" if within else "gives"
+    message = f"The template {path} {makes} a script that {reader[0]} can not read: {words}."
     return [Finding(template=name, path=path, line=int(line[1]) if line else 0, message=message, fatal=True)]

@@ -58,6 +58,20 @@ def tcl(text: str) -> str:
     return '"' + re.sub(r'(["$\[\]{}\\])', r"\\\1", _one_line(text)) + '"'
 
 
+#: What ends a here-document of ours.
+HERE_END = "HPCENV_END"
+
+
+def here(text: str) -> str:
+    """Return *text* as a line of a here-document that begins with ``<<'HPCENV_END'``; raises `InvalidRequest`.
+
+    Behind a quoted word shells take each line as it is, up to the one that is the word itself.
+    """
+    if text == HERE_END:
+        raise InvalidRequest(f"A line that is {HERE_END} would end the list that it is in.", hints=["Leave it out."])
+    return _one_line(text)
+
+
 def _one_line(text: str) -> str:
     """Refuse what would begin a new command (line ends), other control characters, and what is no text.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from .trust import other_movers, other_writers
 PACKAGE_TEMPLATES = Path(__file__).parent / "templates"
 
 _SIZE_LIMIT = 100_000
+_TIME_LIMIT = 10.0  # seconds; ours take milliseconds
+_LONGEST = 1_000_000  # characters of a text, or entries of a list, that a template makes by repeating one
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\.j2")
 
 
@@ -33,19 +35,21 @@ class Quoted(str):
     __slots__ = ()
 
 
-def render(name: str, template_dirs: Sequence[str], values: Mapping[str, object]) -> str:
+def render(
+    name: str, template_dirs: Sequence[str], values: Mapping[str, object], *, built_in: Container[str] = ()
+) -> str:
     """Return the template *name* filled with *values*; called by whatever generates a script.
 
-    *values* holds plain data: texts, numbers, lists and mappings. Raises `Refused` for a template
-    that others can write, `InvalidRequest` for a value that can not be quoted, and `HpcenvError` with
-    the template's name and line for a template that is wrong.
+    *values* holds plain data: texts, numbers, lists and mappings. Of the templates in *built_in* the package's are
+    taken. Raises `Refused` for a template that others can write, `InvalidRequest` for a value that can not be
+    quoted, and `HpcenvError` with the template's name and line for a template that is wrong or takes too long.
     """
     import jinja2  # not at the top: most commands render nothing
 
     _check_plain(values, "values")
-    origin = find(name, template_dirs)
+    origin = _find(name, () if name in built_in else template_dirs)[1]
     try:
-        text: str = _engine(template_dirs).get_template(name).render(values)
+        text: str = _engine(template_dirs, built_in).get_template(name).render(values)
     except jinja2.TemplateSyntaxError as error:
         raise _wrong(Path(error.filename or origin), f"line {error.lineno}: {error.message}") from error
     except (
@@ -78,20 +82,34 @@ def _place(error: BaseException, origin: Path) -> tuple[Path, int]:
     return at, line
 
 
-def _engine(template_dirs: Sequence[str] = ()) -> Any:
+def references_of(name: str, template_dirs: Sequence[str]) -> set[str]:
+    """Return the names of the templates that the template *name* includes or builds on; empty if it can not be read."""
     import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.meta import find_referenced_templates
+
+    try:
+        return set(filter(None, find_referenced_templates(_engine().parse(source_of(name, template_dirs)))))
+    except (HpcenvError, OSError, ValueError, jinja2.TemplateError):  # none of that name, or it is wrong itself
+        return set()
+
+
+def _engine(template_dirs: Sequence[str] = (), built_in: Container[str] = ()) -> Any:
+    import jinja2
+
+    from .limits import LimitedEnvironment
 
     def load(name: str) -> tuple[str, str, None] | None:
         if not _NAME.fullmatch(name):  # a template includes others by their names, never by a path
             return None
         try:
-            source, origin = _find(name, template_dirs)
+            source, origin = _find(name, () if name in built_in else template_dirs)
         except FileNotFoundError:
             return None
         return source, str(origin), None
 
-    engine = ImmutableSandboxedEnvironment(
+    engine = LimitedEnvironment(
+        _TIME_LIMIT,
+        _LONGEST,
         loader=jinja2.FunctionLoader(load),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # shell scripts, no HTML; _only_quoted guards every value
@@ -106,6 +124,7 @@ def _engine(template_dirs: Sequence[str] = ()) -> Any:
         fish=_filter(quoting.fish),
         lua=_filter(quoting.lua),
         tcl=_filter(quoting.tcl),
+        here=_filter(quoting.here),
         sh_value=_filter(references.sh),
         lua_value=_filter(references.lua),
         tcl_value=_filter(references.tcl),

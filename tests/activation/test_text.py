@@ -9,6 +9,7 @@ import pytest
 from jupyter_hpcenv import activation
 from jupyter_hpcenv.activation import DIALECTS, facts_of, for_prefix, render_activation, render_facts
 from jupyter_hpcenv.errors import HpcenvError, InvalidRequest, InvalidVariable, NameTaken, NotFound
+from jupyter_hpcenv.lifecycle.templates import check
 from jupyter_hpcenv.models import ModuleSet
 from jupyter_hpcenv.site import Site
 from jupyter_hpcenv.site.proofreading import check_templates, list_templates, show_template
@@ -37,8 +38,10 @@ def test_text_for_several_is_the_golden_one(dialect: str, site: Site) -> None:
 
 @pytest.mark.parametrize("dialect", ["csh", "sbatch", "pbs"])
 def test_several_are_refused_where_one_is_used_at_a_time(dialect: str, site: Site) -> None:
-    with pytest.raises(InvalidRequest, match="one environment"):
+    with pytest.raises(InvalidRequest, match="one environment") as caught:
         render_activation(dialect, make("/p"), site, several=True)
+    assert ("no functions" in caught.value.message) == (dialect == "csh")
+    assert "lmod, tcl, bash, fish" in caught.value.hints[0]
 
 
 def test_unknown_dialect_is_refused(site: Site) -> None:
@@ -213,6 +216,57 @@ class TestProofreading:
         assert findings[0].fatal
         if line:
             assert abs(findings[0].line - line) <= 1
+
+    def test_the_file_that_is_at_fault_is_named_and_not_the_one_that_includes_it(
+        self, site: Site, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "templates"
+        folder.mkdir(mode=0o755)
+        (folder / "sbatch.j2").write_text('#!/bin/bash\n# {{ name | comment }}\n{% include "batch.sh.j2" %}\n')
+        (folder / "batch.sh.j2").write_text("# {{ name | comment }}\nif true; then\n")
+        site.template_dirs = [str(folder)]
+        (finding,) = check_templates(site, {"sbatch.j2": activation.samples()["sbatch.j2"]})
+        assert (finding.template, finding.path) == ("batch.sh.j2", str(folder / "batch.sh.j2"))
+        assert f"The template {folder / 'batch.sh.j2'} makes of sbatch.j2 a script that" in finding.message
+        assert finding.line
+        (folder / "batch.sh.j2").write_text("# {{ name | comment }}\n")
+        (folder / "sbatch.j2").write_text('#!/bin/bash\n{% include "batch.sh.j2" %}\nfi\n')
+        (finding,) = check_templates(site, {"sbatch.j2": activation.samples()["sbatch.j2"]})
+        assert (finding.template, finding.path) == ("sbatch.j2", str(folder / "sbatch.j2"))
+
+    def test_a_file_that_nothing_uses_is_named(self, site: Site, tmp_path: Path) -> None:
+        """A misspelt template would change nothing, and nobody would be told."""
+        common, scratch = tmp_path / "common", tmp_path / "scratch"
+        for folder in (common, scratch):
+            folder.mkdir(mode=0o755)
+        (common / "lanuch_prologue.sh.j2").write_text("")
+        (common / "launch.sh").write_text("")
+        (common / "README.md").write_text("")
+        (common / "sbatch.j2").write_text('#!/bin/bash\n{% include "centre.sh.j2" %}\n{% include "batch.sh.j2" %}\n')
+        (common / "centre.sh.j2").write_text('{% include "centre_more.sh.j2" %}\n')
+        (common / "centre_more.sh.j2").write_text("\n")
+        (common / "centre_scratch.sh.j2").write_text("\n")
+        (common / "centre_old.sh.j2").write_text("\n")
+        (scratch / "pbs.j2").write_text(
+            '#!/bin/bash\n{% include "centre_scratch.sh.j2" %}\n{% include "batch.sh.j2" %}\n'
+        )
+        (scratch / "sbatch").write_text("")
+        site.template_dirs = [str(common)]
+        site.locations = {"home": "/home", "scratch": {"root": "/scratch", "templates": str(scratch)}}
+        found = {Path(finding.path): finding for finding in check(site)}
+        expected = {common / name for name in ("lanuch_prologue.sh.j2", "launch.sh", "centre_old.sh.j2")}
+        assert found.keys() == {*expected, scratch / "sbatch"}
+        assert "did you mean launch_prologue.sh.j2?" in found[common / "lanuch_prologue.sh.j2"].message
+        assert "did you mean launch.sh.j2?" in found[common / "launch.sh"].message
+        assert not any(finding.fatal for finding in found.values())  # nobody's kernel is refused for it
+
+    def test_templates_that_count_in_one_location_are_checked_too(self, site: Site, tmp_path: Path) -> None:
+        folder = tmp_path / "scratch"
+        folder.mkdir(mode=0o755)
+        (folder / "pbs.j2").write_text("#!/bin/bash\nif true; then\n")
+        site.locations = {"home": "/home", "scratch": {"root": "/scratch", "templates": str(folder)}}
+        (finding,) = check(site)
+        assert (finding.path, finding.fatal) == (str(folder / "pbs.j2"), True)
 
     def test_templates_are_listed_and_shown(self, site: Site, tmp_path: Path) -> None:
         folder = tmp_path / "templates"

@@ -15,7 +15,7 @@ def check_environment(row: dict[str, Any]) -> None:
     assert set(row) >= ENVIRONMENT
     assert all(isinstance(row[key], str) for key in ENVIRONMENT - {"kernels"})
     for kernel in row["kernels"]:
-        assert set(kernel) == {"name", "display_name", "path"}
+        assert set(kernel) == {"name", "display_name", "path", "source"}
 
 
 def test_an_environment_from_its_creation_to_its_end(cli: Any) -> None:
@@ -57,6 +57,7 @@ def test_a_kernel_of_an_environment(user: Any) -> None:
     assert json.loads((Path(kernel["path"]) / "kernel.json").read_text())["display_name"] == "Climate work"
     assert row["variables"] == {"OMP_NUM_THREADS": "2"}
     (listed,) = user.data_of("kernels")
+    assert kernel.pop("source") == "", "it is the environment's own ipykernel"
     assert listed == {**kernel, "environment": row["id"], "location": "home", "state": "ready"}
 
 

@@ -18,7 +18,7 @@ import msgspec
 from jupyter_hpcenv.files import explain
 from jupyter_hpcenv.kernels import preflight
 from jupyter_hpcenv.managers.contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
-from jupyter_hpcenv.models import CreateRequest, PythonFact, Reporter, Step
+from jupyter_hpcenv.models import Contents, CreateRequest, PythonFact, Reporter, Step
 from jupyter_hpcenv.process import environment, run
 from jupyter_hpcenv.site import Site
 
@@ -45,7 +45,9 @@ class SkeletonManager(Manager):
             name=self.name, creators=["links"], installers=["none"], default_creator="links", default_installer="none"
         )
 
-    def check(self, request: CreateRequest, requirements: list[str], around: Surroundings) -> Choice:
+    def check(
+        self, request: CreateRequest, requirements: list[str], around: Surroundings, contents: Contents | None = None
+    ) -> Choice:
         python = PythonFact(path=BASE, real=BASE, version=VERSION, source="path", label="Python")
         return Choice(python=python, creator="links", installer="none", kernel=request.kernel)
 

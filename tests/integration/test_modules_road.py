@@ -247,6 +247,11 @@ def test_modulefile_is_installed_and_lives_with_the_environment(made: Made) -> N
     assert found["use"].startswith("module use ")
     (file,) = made.cli.data_of("show", "lonely")["activation"]
     assert file == {"dialect": made.system, "name": "hpcenv/lonely", "path": found["path"]}
+    assert {row["name"]: row["activation"] for row in made.cli.data_of("list")} == {"layered": [], "lonely": [file]}
+    lines = made.cli("list").stdout.splitlines()
+    below = next(number for number, line in enumerate(lines) if line.startswith("lonely ")) + 1
+    assert lines[below] == f"  {made.system} hpcenv/lonely {found['path']}"
+    assert len(lines) == 4  # the other one has no line of its own
     script = f". {made.init}; {found['use']}; {found['command']}; "
     ask = 'python -c \'import sys, os; print(sys.prefix, os.environ["CC"], os.environ["LONELY"])\''
     argv = ["bash", "-c", f"{script}{ask}; module unload hpcenv/lonely; echo ${{CC-none}} ${{LONELY-none}}"]
@@ -261,6 +266,17 @@ def test_modulefile_is_installed_and_lives_with_the_environment(made: Made) -> N
     assert Path(found["path"]).exists()
     made.cli.data_of("delete", "lonely", "--now")
     assert not Path(found["path"]).exists()
+
+
+def test_modules_that_brought_packages_do_not_go_without_a_word(made: Made) -> None:
+    chain = [word for module in SCIPY[made.system] for word in ("--module", module)]
+    made.cli.data_of("create", "emptied", "--no-kernel", *chain)
+    done = made.cli("edit", "emptied", "--module", "gcc/12", "--module", "openmpi/4.1")
+    assert done.returncode == 0
+    warning = "Warning: The modules that are gone from emptied brought numpy: what needs that can not be imported now."
+    assert warning in done.stderr.splitlines()
+    assert made.cli.data_of("edit", "emptied", "--module", "gcc/12")["warnings"] == []
+    made.cli.data_of("delete", "emptied", "--now")
 
 
 @pytest.mark.parametrize("dialect", ["bash", "csh", "fish"])
@@ -388,7 +404,7 @@ def test_a_template_that_no_shell_can_read_changes_nothing(made: Made, tmp_path:
     launch = Path(made.environment["prefix"], ".hpcenv", "launch")
     before = launch.read_text()
     error = made.cli.error_of("edit", "layered", "--display-name", "Other", *option)
-    assert "launch.sh.j2" in error["message"]
+    assert f"The template {folder / 'launch_prologue.sh.j2'} makes of launch.sh.j2 a script" in error["message"]
     assert launch.read_text() == before
     assert "nope" not in [row["name"] for row in made.cli.data_of("list")]
     assert made.cli.error_of("create", "nope", *option)["message"] == error["message"]

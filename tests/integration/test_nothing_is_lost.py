@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +19,12 @@ from traitlets.config import Config
 
 from jupyter_hpcenv import claims
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.catalog.records import revised
 from jupyter_hpcenv.errors import Busy, NameTaken, Refused
 from jupyter_hpcenv.lifecycle.ground import MARK, break_ground, clear_ground, clear_leftovers
-from jupyter_hpcenv.models import FINISHED, CreateRequest, Operation
+from jupyter_hpcenv.models import FINISHED, CreateRequest, Operation, Record
 from jupyter_hpcenv.names import new_operation_id
+from jupyter_hpcenv.server.watch_environments import EnvironmentsPoller
 
 Wait = Callable[[Operation], Operation]
 
@@ -221,3 +226,61 @@ def build_wheel(*args, **kwargs):
         os._exit(0)
     time.sleep(1000)
 """
+
+
+class TestCaughtUp:
+    """Who is killed between a record and its faces leaves a kernel as it was before; a list must not call it ready."""
+
+    @staticmethod
+    def killed(admission: Admission, wait: Wait) -> tuple[Record, Path]:
+        """Leave an environment as an edit leaves it that was killed right after the record."""
+        operation = made(admission, wait, "it")
+        record = admission.catalog.record("it")
+        changed = revised(record, variables={"COLOUR": "blue"})
+        admission.catalog.records.write(changed)
+        launch = Path(operation.environment.prefix) / ".hpcenv" / "launch"
+        assert "COLOUR" not in launch.read_text()
+        return changed, launch
+
+    def test_a_list_brings_its_faces_in_step(self, admission: Admission, finished: Wait) -> None:
+        record, launch = self.killed(admission, finished)
+        desk = Admission()
+        assert not desk.catch_up()  # nobody has looked yet
+        assert [row.state for row in desk.catalog.environments()] == ["ready"]
+        assert desk.catch_up()
+        assert "COLOUR='blue'" in launch.read_text()
+        assert desk.catalog.records.copies_by_id()[record.id].revision == record.revision
+        assert not desk.catch_up()
+        desk.catalog.environments()
+        assert not desk.catch_up()
+
+    @pytest.mark.parametrize("command", [["list"], ["show", "it"]])
+    def test_the_command_line_does_so(self, command: list[str], admission: Admission, finished: Wait) -> None:
+        _, launch = self.killed(admission, finished)
+        argv = [sys.executable, "-m", "jupyter_hpcenv.cli", *command]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        assert "COLOUR='blue'" in launch.read_text()
+
+    def test_a_server_does_so_while_it_runs(self, admission: Admission, finished: Wait) -> None:
+        told: list[object] = []
+        poller = EnvironmentsPoller(lambda: admission, lambda *what: told.append(what), logging.getLogger("test"))
+        _, launch = self.killed(admission, finished)
+        admission.catalog.rows()  # somebody lists
+        poller.look()
+        assert "COLOUR='blue'" in launch.read_text()
+
+    def test_while_its_author_is_at_it_nobody_interferes_and_nobody_tries_for_ever(
+        self, admission: Admission, finished: Wait
+    ) -> None:
+        record, launch = self.killed(admission, finished)
+        before = launch.read_text()
+        with claims.held(Path(record.prefix).parent, "it", "change", "me"):
+            tried = 0
+            admission.catalog.environments()
+            while admission.catch_up():
+                tried += 1
+                assert tried < 100
+        assert tried > 1
+        assert launch.read_text() == before
+        assert admission.reconcile()  # whoever changes something next looks again
+        assert launch.read_text() != before

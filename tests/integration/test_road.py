@@ -23,6 +23,7 @@ from jupyter_hpcenv.errors import (
     NameTaken,
     NotFound,
     PreconditionFailed,
+    PreflightFailed,
     PythonNotFound,
     Refused,
     WrongState,
@@ -81,6 +82,18 @@ def test_create_use_change_delete_restore(admission: Admission, finished: Wait, 
     assert inside(folder, "import os; print(os.environ['B'], 'GREETING' in os.environ)") == "2 False"
     with pytest.raises(PreconditionFailed):
         admission.patch("first", EnvironmentPatch(display_name="Third"), detail.revision)
+
+    named = admission.patch("first", EnvironmentPatch(display_name="Named"))
+    assert named.preflight is not None
+    assert changed.preflight is not None
+    assert named.preflight.at > changed.preflight.at  # a name alone is reason enough to prove the kernel again
+    (package,) = Path(row.prefix).glob("lib/python3*/site-packages/ipykernel")
+    aside = package.rename(package.with_name("aside"))
+    with pytest.raises(PreflightFailed):
+        admission.patch("first", EnvironmentPatch(display_name="Never"))
+    assert admission.catalog.find("first").display_name == "Named"
+    assert json.loads((folder / "kernel.json").read_text())["display_name"] == "Named"
+    aside.rename(package)
 
     admission.unpublish("first", kernel.name)
     assert not folder.exists()

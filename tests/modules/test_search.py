@@ -49,7 +49,19 @@ def test_what_was_nearly_right() -> None:
     assert near(MODULES, "GCC/12") == ["gcc/12", "gcc/13"]
     assert near(MODULES, "gcc/99") == ["gcc/12", "gcc/13"]
     assert near(MODULES, "Pyhton") == ["Python"]
+    assert near(MODULES, "Pyhton/3.12") == ["Python"]
+    assert near(MODULES, "gc") == ["gcc"]
+    assert near(MODULES, "scipy") == ["SciPy-bundle"]
+    assert near(MODULES, "scpiy-bundel/2025") == ["SciPy-bundle"]
     assert near(MODULES, "zzzzzz") == []
+
+
+def test_what_only_shares_some_letters_is_not_near() -> None:
+    """Half of the letters are the same in “intel” and “site”, and nobody means the one who writes the other."""
+    others = [Available(name=name) for name in ("site/1.0", "lib/1", "needs/3.0", "netcdf/4", "R/4.3")]
+    for asked in ("intel/2023", "seed", "python", "S", "netpbm"):
+        assert near(others, asked) == []
+    assert near(others, "netcdff") == ["netcdf"]
 
 
 def test_numbers_in_versions_are_numbers() -> None:

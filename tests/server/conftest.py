@@ -148,6 +148,10 @@ class StandIn:
         self._note("submit", verb, request, idempotency_key)
         return operation()
 
+    def plan(self, request: Any) -> Operation:
+        self._note("plan", request)
+        return operation()
+
     def patch(self, reference: str, patch: Any, if_match: int | None = None) -> EnvironmentDetail:
         self._note("patch", reference, patch, if_match)
         return detail(revision=4)

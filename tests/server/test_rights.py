@@ -17,6 +17,7 @@ CALLERS: dict[str, tuple[str, ...]] = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "environments"): SOME_REQUEST,
+    ("POST", "plans"): SOME_REQUEST,
     ("PATCH", "environments/{environment}"): {"display_name": "Climate"},
     ("POST", "environments/{environment}/activation"): {"dialect": "lmod"},
     ("POST", "modules/check"): {"modules": ["gcc/12"]},
@@ -91,6 +92,7 @@ def test_actions() -> None:
         "PATCH environments/{environment}",  # a change of modules or variables is proven by starting the kernel
         "POST environments/{environment}/refresh",
         "POST modules/check",
+        "POST plans",  # captures modules, and works for long
     }
 
 

@@ -29,7 +29,7 @@ def test_the_generated_pages_are_up_to_date(reference: ModuleType, page: str) ->
 
 
 def test_each_option_has_a_help_of_a_sentence(reference: ModuleType) -> None:
-    for kind in (reference.Site, reference.VenvManager):
+    for kind in (reference.Site, reference.VenvManager, reference.CondaManager):
         for name, trait in kind.class_own_traits(config=True).items():
             assert trait.help.strip().endswith("."), f"{kind.__name__}.{name}"
 

@@ -31,7 +31,7 @@ RESOURCE = "hpcenv"
 VERBS = ("get", "head", "post", "delete", "patch", "put")
 
 #: Bytes; a requirements file of some thousand lines is a tenth of it.
-BODY_LIMIT = 1_000_000
+BODY_LIMIT = 6_000_000
 KEY_LIMIT = 200
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"

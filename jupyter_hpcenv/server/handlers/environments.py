@@ -54,7 +54,7 @@ class Environment(Handler):
     @web.authenticated
     @authorized("execute")
     async def patch(self, environment: str) -> None:
-        """Apply a merge patch to it; with other modules or variables its kernel is proven first."""
+        """Apply a merge patch to it; its kernel is proven first."""
         identifier = self.environment_id(environment)
         revision = self.if_match()
         change = self.body(EnvironmentPatch)

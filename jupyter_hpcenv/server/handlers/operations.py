@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http
 
+from jupyter_server.utils import url_path_join
 from tornado import web
 
+from ...models import CreateRequest
 from .base import Handler, authorized
 
 
@@ -17,6 +19,19 @@ class Operations(Handler):
     async def get(self) -> None:
         """Answer them, newest first."""
         self.reply(await self.call(lambda desk: desk.operations.list()))
+
+
+class Plans(Handler):
+    """What a create would do."""
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self) -> None:
+        """Start an operation that works it out and whose result is the plan; nothing is built."""
+        request = self.body(CreateRequest)
+        operation = await self.call_slow(lambda desk: desk.plan(request))
+        self.set_header("Location", url_path_join(self.base_url, "hpcenv", "operations", operation.id))
+        self.reply(operation, http.HTTPStatus.ACCEPTED)
 
 
 class Operation(Handler):

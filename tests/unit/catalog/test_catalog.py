@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from jupyter_hpcenv import activation
 from jupyter_hpcenv.catalog import Catalog
 from jupyter_hpcenv.catalog.foreign import foreign_id
 from jupyter_hpcenv.catalog.records import revised
 from jupyter_hpcenv.errors import Ambiguous, NotFound
-from jupyter_hpcenv.models import Kernel, Platform, Record
+from jupyter_hpcenv.models import ActivationFile, Kernel, Platform, Record
 from jupyter_hpcenv.names import kernel_name, new_environment_id
 from jupyter_hpcenv.site import Site
 
@@ -432,3 +433,64 @@ def test_copies_of_a_settled_folder_are_not_looked_at_one_by_one(
     assert "Other" in {copy.display_name for copy in catalog.records.copies()}
     catalog.records.forget(record.id)
     assert len(list(catalog.records.copies())) == 2
+
+
+class TestActivationFiles:
+    """What rows say of modulefiles and scripts."""
+
+    def test_rows_name_them_and_only_they_cost_anything(
+        self, catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        real = activation.files_of
+
+        def files_of(record: Record, site: Site, *, own: bool) -> list[ActivationFile]:
+            asked.append(record.name)
+            return real(record, site, own=own)
+
+        monkeypatch.setattr(activation, "files_of", files_of)
+        put(catalog, places["home"], "plain")
+        put(catalog, places["home"], "climate", activation=["bash", "lmod"])
+        rows = {row.name: row for row in catalog.environments()}
+        assert rows["plain"].activation == []
+        folder = catalog.site.data_dir
+        assert rows["climate"].activation == [
+            ActivationFile(dialect="bash", name="", path=f"{folder}/scripts/climate.sh"),
+            ActivationFile(dialect="lmod", name="hpcenv/climate", path=f"{folder}/modulefiles/lmod/hpcenv/climate.lua"),
+        ]
+        assert catalog.find("climate").activation == rows["climate"].activation
+        assert asked == ["climate"]  # once, and not again while the record is the same
+        shutil.rmtree(places["home"] / "climate")
+        (gone,) = (row for row in catalog.environments() if row.name == "climate")
+        assert (gone.state, gone.activation) == ("missing", rows["climate"].activation)
+
+    def test_a_copy_of_an_environment_has_not_those_of_the_original(
+        self, catalog: Catalog, places: dict[str, Path]
+    ) -> None:
+        put(catalog, places["home"], "climate", activation=["lmod"])
+        shutil.copytree(places["home"] / "climate", places["home"] / "copy")
+        rows = {row.name: row for row in catalog.environments()}
+        assert (rows["copy"].state, rows["copy"].activation) == ("broken", [])
+
+    def test_those_of_somebody_else_are_told_where_they_can_be_seen(
+        self, catalog: Catalog, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In her own folder nobody else finds them; in one that the site has for all, they lie where it says."""
+        record = put(catalog, places["home"], "climate", activation=["bash", "lmod"])
+        real = catalog.records.read
+        monkeypatch.setattr(catalog.records, "read", lambda *where: (real(*where)[0], 4242))
+        catalog.records.forget(record.id)
+        catalog.site.activation_dirs = {"lmod": str(tmp_path / "modulefiles")}
+        (row,) = catalog.environments()
+        assert (row.origin, row.activation) == ("shared", [])
+        path = activation.install("lmod", record, catalog.site)
+        fresh = Catalog(catalog.site)
+        monkeypatch.setattr(fresh.records, "read", lambda *where: (real(*where)[0], 4242))
+        (row,) = fresh.environments()
+        assert row.activation == [ActivationFile(dialect="lmod", name="hpcenv/climate", path=str(path))]
+
+    def test_a_wrong_folder_of_the_site_hides_no_environment(self, catalog: Catalog, places: dict[str, Path]) -> None:
+        catalog.site.activation_dirs = {"lmod": "$NOT_SET_ANYWHERE/x"}
+        put(catalog, places["home"], "climate", activation=["lmod"])
+        (row,) = catalog.environments()
+        assert row.activation == [ActivationFile(dialect="lmod", name="hpcenv/climate", path="")]

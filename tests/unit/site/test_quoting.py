@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_hpcenv.errors import InvalidRequest
-from jupyter_hpcenv.site.quoting import csh, fish, lua, sh, tcl
+from jupyter_hpcenv.site.quoting import HERE_END, csh, fish, here, lua, sh, tcl
 
 DIALECTS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "sh": (sh, ["/bin/sh"]),
@@ -154,7 +154,22 @@ def test_csh_settings_of_the_user_do_not_matter(setting: str, tmp_path: Path) ->
     assert read_back("tcsh", NASTY, tmp_path, "C.UTF-8", before=setting) == NASTY
 
 
-@pytest.mark.parametrize("quote", [sh, csh, fish, lua, tcl])
+@pytest.mark.parametrize("dialect", ["sh", "dash", "bash", "bash-posix"])
+def test_lines_of_a_here_document_stay_what_they_are(dialect: str, tmp_path: Path) -> None:
+    texts = [*NASTY, f" {HERE_END}", f"{HERE_END} ", f"{HERE_END};id", f"<<{HERE_END}"]
+    path = tmp_path / "script"
+    path.write_text("\n".join([f"cat <<'{HERE_END}'", *map(here, texts), HERE_END, ""]), encoding="utf-8")
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run([*DIALECTS[dialect][1], str(path)], env=environment, capture_output=True, timeout=60)
+    assert (done.stdout.decode().split("\n")[:-1], done.stderr) == (texts, b"")
+
+
+def test_the_line_that_ends_a_here_document_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="would end"):
+        here(HERE_END)
+
+
+@pytest.mark.parametrize("quote", [sh, csh, fish, lua, tcl, here])
 @pytest.mark.parametrize("text", ["a\nb", "\n", "a\0b", "a\r", "a\ud800b"])
 def test_what_no_shell_carries_is_refused(quote: Callable[[str], str], text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -165,7 +180,7 @@ def test_what_no_shell_carries_is_refused(quote: Callable[[str], str], text: str
 CONTROLS = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029"]
 
 
-@pytest.mark.parametrize("quote", [sh, csh, fish, lua, tcl])
+@pytest.mark.parametrize("quote", [sh, csh, fish, lua, tcl, here])
 @given(before=st.text(PRINTABLE), control=st.sampled_from([c for c in CONTROLS if c != "\t"]), after=st.text(PRINTABLE))
 def test_a_text_with_a_control_character_is_refused(
     quote: Callable[[str], str], before: str, control: str, after: str

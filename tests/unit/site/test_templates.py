@@ -95,6 +95,47 @@ def test_sandbox_gives_no_way_out_and_changes_nothing(text: str, folder: Path) -
     assert values == {"v": ["a"]}
 
 
+ENDLESS = {
+    "loops in loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a long list": "{% set w = v * 99999 %}{% for a in w %}{% for b in w %}{% endfor %}{% endfor %}",
+    "a macro that calls itself": (
+        "{% macro f(n) %}{% if n %}{% set a = f(n - 1) %}{% set b = f(n - 1) %}{% endif %}{% endmacro %}"
+        "{% set x = f(60) %}"
+    ),
+    "a recursive loop": "{% for a in v recursive %}{% set x = loop(v) if loop.depth < 60 else '' %}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_template_that_goes_on_for_ever_is_stopped(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "_TIME_LIMIT", 0.1)
+    with pytest.raises(
+        HpcenvError, match=r"own\.sh\.j2 can not be rendered: line 2: it takes longer than 0\.1 seconds"
+    ):
+        from_text(f"#\n{ENDLESS[kind]}", folder, {"v": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ ('a' * 99999999) | sh }}", "{% set x = 9 ** 99999999 %}", "{% set x = 99999999 * v %}"]
+)
+def test_what_one_step_would_blow_up_is_refused(text: str, folder: Path) -> None:
+    with pytest.raises(HpcenvError, match="more than a template may hold"):
+        from_text(text, folder, {"v": ["a"]})
+
+
+def test_loops_and_calls_are_what_they_were(folder: Path) -> None:
+    text = (
+        "{% for a in v %}{{ loop.index | string | sh }}/{{ loop.length | string | sh }}{{ a | sh }}"
+        "{% if not loop.last %},{% endif %}{% else %}none{% endfor %}"
+        "{% for a in v if a != 'b' %}{{ a | sh }}{% endfor %}"
+        "{% for a, b in w.items() %}{{ (a * 2) | sh }}{{ (b * 2) | string | sh }}{% endfor %}"
+    )
+    values = {"v": ["a", "b"], "w": {"k": 3}}
+    assert from_text(text, folder, values) == "'1'/'2''a','2'/'2''b''a''kk''6'"
+    with pytest.raises(HpcenvError, match="'missing' is undefined"):
+        from_text("{% for a in missing %}{% endfor %}", folder, values)
+
+
 def test_objects_are_no_values(folder: Path) -> None:
     with pytest.raises(TypeError, match="not plain data"):
         from_text("x", folder, {"v": [folder]})

@@ -1,0 +1,99 @@
+"""Choose what builds: rattler, which comes along, or a program of the site's; to the manager both look the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ...models import PinnedPackage, Reporter
+from .installed import Installed
+from .plan import Plan, Source
+
+
+class Engine(Protocol):
+    """What builds environments; methods block."""
+
+    def versions(self) -> dict[str, str]:
+        """Return what builds, and its version."""
+
+    def create(self, source: Source, specs: Sequence[str], prefix: Path, report: Reporter) -> list[Installed]:
+        """Make *prefix* an environment with what *specs* ask for."""
+
+    def install_pinned(
+        self, source: Source, pinned: Sequence[PinnedPackage], prefix: Path, report: Reporter
+    ) -> list[Installed]:
+        """Make *prefix* an environment of exactly these packages."""
+
+    def change(self, source: Source, prefix: Path, report: Reporter, *, install: Sequence[str] = ()) -> Plan:
+        """Install more into *prefix*."""
+
+    def plan(
+        self,
+        source: Source,
+        specs: Sequence[str] = (),
+        prefix: Path | None = None,
+        report: Reporter | None = None,
+    ) -> Plan:
+        """Return what `create` would do with *specs*."""
+
+    def plan_pinned(self, source: Source, pinned: Sequence[PinnedPackage]) -> Plan:
+        """Return what `install_pinned` would do."""
+
+
+class EmbeddedEngine:
+    """Rattler, in a process of its own below the worker."""
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of rattler's library for Python."""
+        from importlib.metadata import version
+
+        return {"py-rattler": version("py-rattler")}
+
+    def create(self, source: Source, specs: Sequence[str], prefix: Path, report: Reporter) -> list[Installed]:
+        """Make *prefix* an environment with what *specs* ask for."""
+        from . import engine
+
+        return engine.create(source, specs, prefix, report)
+
+    def install_pinned(
+        self, source: Source, pinned: Sequence[PinnedPackage], prefix: Path, report: Reporter
+    ) -> list[Installed]:
+        """Make *prefix* an environment of exactly these packages."""
+        from . import engine
+
+        return engine.install_pinned(source, pinned, prefix, report)
+
+    def change(self, source: Source, prefix: Path, report: Reporter, *, install: Sequence[str] = ()) -> Plan:
+        """Install more into *prefix*."""
+        from . import engine
+
+        return engine.change(source, prefix, report, install=install)
+
+    def plan(
+        self,
+        source: Source,
+        specs: Sequence[str] = (),
+        prefix: Path | None = None,
+        report: Reporter | None = None,
+    ) -> Plan:
+        """Return what `create` would do with *specs*."""
+        from . import engine
+
+        return engine.plan(source, specs, prefix, report)
+
+    def plan_pinned(self, source: Source, pinned: Sequence[PinnedPackage]) -> Plan:
+        """Return what `install_pinned` would do."""
+        from . import engine
+
+        return engine.plan_pinned(source, pinned)
+
+
+def engine_for(kind: str, command: str, environ: Mapping[str, str]) -> Engine:
+    """Return the engine of that *kind*; raises `ManagerNotFound` where a program is wanted and none is there."""
+    if kind == "rattler":
+        return EmbeddedEngine()
+    from .command import CommandEngine
+    from .find_command import find_command, identify
+
+    return CommandEngine(identify(find_command(command, environ), environ), environ)

@@ -1,0 +1,420 @@
+"""Say what a failure of rattler means, in an error of ours; its own words stay as the reason.
+
+The sentences are those of py-rattler 0.28; tests/conda/test_problems.py provokes each of them. What is not known
+becomes `BuildFailed`. Credentials never get through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ...errors import (
+    BuildFailed,
+    DiskFull,
+    HpcenvError,
+    IndexUnreachable,
+    InvalidRequest,
+    InvalidRequirement,
+    LocationUnavailable,
+    PackageNotFound,
+    PathTooLong,
+    Refused,
+    RequirementsConflict,
+)
+from ..output import clean
+from .credentials import auth_hint, shown
+from .installed import name_of
+
+_SHOWN = 60  # lines of a reason
+_OFFERED = 5  # versions or names
+
+_TOKEN = re.compile(r"/t/[^/\s]+")
+_OWNER = re.compile(r" ?\[channel=\"[^\"]*\"\]")  # we put it there, for the order of the channels
+_URL = re.compile(r"\b(?:https?|file)://[^\s')`,\"]+")
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|\bos error (?:28|122)\b")
+_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})([^)]*)\)")
+_SUBDIR = re.compile(r"could not find subdir '([^']+)' in channel")
+_ARCHIVE = re.compile(r"failed to (?:fetch|link|unlink) (\S+?)(?::|$)", re.MULTILINE)
+_NOT_ALLOWED = re.compile(r"Permission denied|Read-only file system|Operation not permitted|\bos error (?:1|13|30)\b")
+_NO_CANDIDATES = re.compile(r"No candidates were found for (.+?)\.?$", re.MULTILINE)
+_NONE_BELOW = re.compile(r"─ (.+?), for which no candidates were found")
+_EXCLUDED = re.compile(r"the constraint (.+?) cannot be fulfilled")
+_NETWORK = re.compile(
+    r"error sending request|dns error|tcp connect error|Connection (?:refused|reset)|Network is unreachable"
+    r"|Name or service not known"
+)
+_GARBAGE = re.compile(
+    r"failed to decode zstd|Unknown frame descriptor|failed to parse|expected value at line|invalid type: "
+    r"|EOF while parsing|missing field"
+)
+_TORN = re.compile(
+    r"Invalid checksum|invalid zip|Invalid Zip|failed to (?:extract|unpack|iterate)|unexpected end of file"
+)
+_ESCAPES = re.compile(r"unsafe metadata|path separators|dotted identifier|not a valid package name")
+_CACHE_ONLY = re.compile(r"no usable repodata cache")
+
+
+class Failed(Exception):
+    """rattler could not do what it was asked for; *kind* is the name of what it raised."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
+class Policy(Protocol):
+    """What is needed of a `plan.Source`."""
+
+    channels: list[str]
+    offline: bool
+    cache: str
+
+
+class Facts(Protocol):
+    """What there is of a name; see `running.Looked`."""
+
+    versions: list[str]
+    near: list[str]
+
+
+def missing(failure: Failed) -> list[str]:
+    """Return the names of packages that the solver found nothing for; worth a look what there is instead."""
+    specs = [*_NO_CANDIDATES.findall(failure.text), *_NONE_BELOW.findall(failure.text)]
+    names = dict.fromkeys(name_of(spec) for spec in specs)
+    return [name for name in names if name and not name.startswith("__")]
+
+
+def explain(
+    failure: Failed,
+    source: Policy,
+    prefix: str = "",
+    looked: Mapping[str, Facts] | None = None,
+    held: Sequence[str] = (),
+) -> HpcenvError:
+    """Return the error that *failure* means.
+
+    *looked* is what was found out about the `missing` names, *held* the constraints that nobody asked for.
+    """
+    said, text = _reason(failure.text), failure.text
+    if failure.kind == "SolverError":
+        return _unsolved(text, said, source, looked or {}, {name_of(spec): spec for spec in held})
+    if failure.kind in ("InvalidSpec", "InvalidMatchSpecError", "InvalidPackageNameError"):
+        return InvalidRequirement(f"A match spec can not be read: {_first(said)}.", hints=_SPEC_HINTS, reason=said)
+    if failure.kind in ("InvalidVersionError", "VirtualPackageOverrideError"):
+        return InvalidRequest(
+            f"A virtual package has no usable version: {_first(said)}.",
+            hints=["Write versions as in 12.4; see the virtual packages asked for and CONDA_OVERRIDE_* variables."],
+            reason=said,
+        )
+    if failure.kind == "Stalled":
+        return IndexUnreachable(
+            f"The channel stopped sending in the middle of {said}.", hints=[_LATER, _NETWORK_HINT], reason=said
+        )
+    if failure.kind == "NotCached":
+        return _not_cached(said)
+    if failure.kind == "Unsafe":
+        return Refused(
+            f"A package has a name that would lead out of the package cache: {_first(said)}.",
+            hints=[_TELL_CHANNEL],
+            reason=said,
+        )
+    if failure.kind == "WrongPackage":
+        return Refused(
+            f"{said} was not installed: it holds another package than its name says.",
+            hints=[_TELL_CHANNEL],
+            reason=said,
+        )
+    if failure.kind == "NotThere":
+        return BuildFailed(
+            f"py-rattler does not find in the cache what was put there: {source.cache}.",
+            hints=["Install py-rattler 0.28, or have the cache put on another filesystem."],
+            reason=said,
+        )
+    if _FULL.search(text):
+        return DiskFull(
+            "The disk or the quota is full, so the packages could not be installed.",
+            hints=[
+                "Empty the trash, or choose a location with more room.",
+                f"The cache of packages counts as well: {source.cache}.",
+                "“No space” may also mean that no more files are allowed: see your quota of files.",
+            ],
+            reason=said,
+        )
+    return _of_files(failure, said, source, prefix) or _of_network(text, said, source) or _unknown(failure, said)
+
+
+_LATER = "Try again later; what arrived is still in the cache."
+_NETWORK_HINT = "See whether this computer reaches the channel; compute nodes often reach no other network."
+_TELL_CHANNEL = "Tell the people who keep the channel; until then choose another version, or another channel."
+_SPEC_HINTS = ["Write a match spec as in “numpy >=1.26,<2”, “python 3.12.*” or “conda-forge::gdal”."]
+
+
+# -- the solver -------------------------------------------------------------
+
+
+def _unsolved(
+    text: str, said: str, source: Policy, looked: Mapping[str, Facts], held: Mapping[str, str]
+) -> HpcenvError:
+    none = [*_NO_CANDIDATES.findall(text), *_NONE_BELOW.findall(text)]
+    if virtual := [spec for spec in none if name_of(spec).startswith("__")]:
+        return _not_this_computer(virtual, said)
+    if (match := _NO_CANDIDATES.search(text)) and name_of(match[1]) not in held:
+        return _not_found(match[1].removesuffix(" *"), said, source, looked)
+    hints = [_of_constraint(spec) for spec in _EXCLUDED.findall(text)]
+    for spec in none:
+        name = name_of(spec)
+        facts = looked.get(name)
+        if name in held:  # they take part before candidates are counted
+            hints.append(_of_constraint(held[name]))
+        elif facts is not None:
+            what = f"only {_some(facts.versions)} of it" if facts.versions else "none of it"
+            hints.append(
+                f"“{spec}” is needed, and the channels have {what}: add the one that does. {_channels(source)}"
+            )
+    hints.append("Loosen or leave out one of the requests that are named.")
+    if "is excluded because" in text and len(source.channels) > 1:
+        hints.append(
+            "A channel that comes first hides the same packages of later ones: change the order, or name the channel "
+            "with the package, as in “bioconda::samtools”."
+        )
+    return RequirementsConflict("The requests exclude each other.", hints=dict.fromkeys(hints), reason=said)
+
+
+def _of_constraint(spec: str) -> str:
+    if name_of(spec) == "python":
+        return f"Python stays {spec.removeprefix('python ')}: ask for another Python by its version, too."
+    return f"“{spec}” is pinned by the configuration (pinned_packages)."
+
+
+def _not_this_computer(specs: Sequence[str], said: str) -> RequirementsConflict:
+    names = list(dict.fromkeys(name_of(spec).removeprefix("__") for spec in specs))
+    listed = ", ".join(dict.fromkeys(spec.removesuffix(" *") for spec in specs))
+    if "cuda" in names:
+        return RequirementsConflict(
+            f"This computer has no NVIDIA driver that would do: {listed} is needed.",
+            hints=[
+                "To build for a computer with a GPU, say which CUDA its driver supports: the virtual package cuda, "
+                "for example 12.4 (nvidia-smi shows it there), or CONDA_OVERRIDE_CUDA=12.4.",
+                "Or choose a variant for processors alone, often with “cpu” in its build.",
+            ],
+            reason=said,
+        )
+    return RequirementsConflict(
+        f"The packages need another kind of computer: {listed}.",
+        hints=[
+            f"If it is for other nodes, give their virtual packages: {', '.join(names)}.",
+            "Or loosen the version, so that an older package fits.",
+        ],
+        reason=said,
+    )
+
+
+def _not_found(spec: str, said: str, source: Policy, looked: Mapping[str, Facts]) -> PackageNotFound:
+    name = name_of(spec)
+    facts = looked.get(name)
+    if facts is not None and facts.versions:
+        return PackageNotFound(
+            f"No version of {name} satisfies “{spec}” here. There are {_some(facts.versions)}.",
+            hints=[
+                "Loosen the version.",
+                "If a version that is listed fits, it needs another build, channel or computer.",
+            ],
+            reason=said,
+        )
+    hints = [f"Did you mean {_either(facts.near)}?"] if facts is not None and facts.near else []
+    hints.append("The name to import is not always the name to install.")
+    return PackageNotFound(f"No channel has a package “{name}”. {_channels(source)}", hints=hints, reason=said)
+
+
+def _channels(source: Policy) -> str:
+    return f"Asked were {', '.join(shown(url) for url in source.channels)}." if source.channels else "There are none."
+
+
+def _some(versions: Sequence[str]) -> str:
+    return ", ".join(versions[:_OFFERED]) + (", …" if len(versions) > _OFFERED else "")
+
+
+def _either(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+# -- files ------------------------------------------------------------------
+
+
+def _of_files(failure: Failed, said: str, source: Policy, prefix: str) -> HpcenvError | None:
+    text = failure.text
+    package = _package(text)
+    if "cannot be longer than the placeholder" in text or re.search(r"File name too long|\bos error 36\b", text):
+        return PathTooLong(
+            f"The prefix is too long for {package}, which has room for a shorter one: {prefix}.",
+            hints=["Choose a shorter name, or a location with a shorter path."],
+            reason=said,
+        )
+    if failure.kind == "HashMismatch":
+        return BuildFailed(
+            f"What arrived of {package} is not what the channel's index promises; it was not installed.",
+            hints=[
+                "Try again: a mirror may be behind. If it stays so, do not trust the mirror, and tell who keeps it."
+            ],
+            reason=said,
+        )
+    if _TORN.search(text):
+        return _damaged(package, said)
+    if "there is no python version specified" in text:
+        return RequirementsConflict(
+            f"{package} needs a Python to be installed with it, and there is none in the list.",
+            hints=["Add python."],
+            reason=said,
+        )
+    if "global cache lock" in text or "cache directory" in text:
+        return _no_cache(text, said, source)
+    if _ESCAPES.search(text):
+        return Refused(
+            f"{package} would write outside of the environment; it was not installed.",
+            hints=[_TELL_CHANNEL],
+            reason=said,
+        )
+    if _NOT_ALLOWED.search(text) or "failed to create the prefix" in text:
+        where = source.cache if source.cache and source.cache in text else prefix
+        return LocationUnavailable(
+            f"{where} can not be written.",
+            hints=["See whether the folder exists, is mounted, and belongs to you."],
+            reason=said,
+        )
+    return None
+
+
+def _damaged(package: str, said: str) -> BuildFailed:
+    return BuildFailed(
+        f"The archive of {package} is damaged; it was not installed.",
+        hints=["Try again: a proxy or mirror may have sent a page of its own instead.", _TELL_CHANNEL],
+        reason=said,
+    )
+
+
+def _package(text: str) -> str:
+    match = _ARCHIVE.search(text)
+    return match[1] if match else "what it sent"
+
+
+def _no_cache(text: str, said: str, source: Policy) -> HpcenvError:
+    if "failed to acquire write lock" in text:
+        return BuildFailed(
+            f"The filesystem of the package cache refuses to lock files, so it can not be shared: {source.cache}.",
+            hints=["Have the cache put on another filesystem, for example a local disk."],
+            reason=said,
+        )
+    return LocationUnavailable(
+        f"The package cache can not be written: {source.cache}.",
+        hints=["See whether the folder exists, is mounted, and belongs to you or your group."],
+        reason=said,
+    )
+
+
+# -- the network ------------------------------------------------------------
+
+
+def _of_network(text: str, said: str, source: Policy) -> HpcenvError | None:
+    channel = _channel(text, source)
+    if source.offline and (_CACHE_ONLY.search(text) or _NETWORK.search(text)):
+        return _not_cached(channel)
+    if match := _SUBDIR.search(text):
+        return IndexUnreachable(
+            f"There is no channel at {channel}, or it has no packages for {match[1]}.",
+            hints=["See how the channel is spelled, and whether it is still there."],
+            reason=said,
+        )
+    if match := _STATUS.search(text):
+        return _answered(int(match[1]), match[2].strip(), channel, said)
+    if "operation timed out" in text:
+        return IndexUnreachable(f"{channel} did not answer in time.", hints=[_LATER, _NETWORK_HINT], reason=said)
+    if re.search(r"certificate|UnknownIssuer|invalid peer|SSL|TLS", text):
+        return IndexUnreachable(
+            f"{channel} has a certificate that is not trusted here.",
+            hints=["Have staff name the file with the site's certificates: ssl_verify, or SSL_CERT_FILE."],
+            reason=said,
+        )
+    if re.search(
+        r"end of file before message|error reading a body|connection closed|error decoding response body", text
+    ):
+        return IndexUnreachable(
+            f"{channel} ended the connection in the middle of {_package(text)}.",
+            hints=[_LATER, _NETWORK_HINT],
+            reason=said,
+        )
+    if _NETWORK.search(text):
+        return IndexUnreachable(f"{channel} can not be reached.", hints=[_NETWORK_HINT, _LATER], reason=said)
+    if _GARBAGE.search(text):
+        return IndexUnreachable(
+            f"{channel} answered with something that is no index of packages.",
+            hints=["A proxy may have put a page of its own there, such as a login; open the address in a browser."],
+            reason=said,
+        )
+    return None
+
+
+def _answered(status: int, words: str, channel: str, said: str) -> IndexUnreachable:
+    answer = f"{status} {words}".strip()
+    if status in (401, 403):
+        return IndexUnreachable(
+            f"{channel} answered {answer}: it wants a login, or does not let this one in.",
+            hints=[auth_hint(channel), "Never put them into the address."],
+            reason=said,
+        )
+    if status == 407:
+        return IndexUnreachable(
+            f"The proxy on the way to {channel} wants a login.", hints=["See the proxy's settings."], reason=said
+        )
+    if status in (404, 410):
+        return IndexUnreachable(
+            f"{channel} has not got what its index names ({answer}).",
+            hints=["The mirror may be behind: try again later, or choose another version or channel."],
+            reason=said,
+        )
+    return IndexUnreachable(f"{channel} answered {answer} and gave no packages.", hints=[_LATER], reason=said)
+
+
+def _not_cached(what: str) -> IndexUnreachable:
+    return IndexUnreachable(
+        f"The network is switched off (offline), and this is not in the cache: {what}.",
+        hints=["Switch offline off, or fill the cache where there is a network: the same environment, created there."],
+        reason=what,
+    )
+
+
+def _channel(text: str, source: Policy) -> str:
+    """Return the channel that a message is about, as it may be shown."""
+    for match in _URL.finditer(text):
+        for url in source.channels:
+            if match[0].startswith(url.rstrip("/")):
+                return shown(url)
+        address = match[0].rsplit("/", 2)[0] if match[0].count("/") > 4 else match[0]
+        return _hidden(shown(address))
+    return shown(source.channels[0]) if len(source.channels) == 1 else "A channel"
+
+
+# -- words ------------------------------------------------------------------
+
+
+def _unknown(failure: Failed, said: str) -> BuildFailed:
+    if failure.kind == "FetchError":
+        return _damaged(_package(failure.text), said)
+    return BuildFailed(
+        f"The conda engine could not do it ({failure.kind}).", hints=["See in the log what it said last."], reason=said
+    )
+
+
+def _reason(text: str) -> str:
+    lines = [_hidden(clean(_OWNER.sub("", line))) for line in text.splitlines()]
+    return "\n".join([line for line in lines if line.strip()][:_SHOWN])
+
+
+def _hidden(text: str) -> str:
+    return _TOKEN.sub("/t/…", text)
+
+
+def _first(said: str) -> str:
+    return said.splitlines()[0].rstrip(".") if said else "it is empty"
