@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from . import forking
+
 #: What a machine's own set-up may tell programs about network and certificates; nothing else is inherited.
 KEPT = [
     *("LANG", "PIP_CERT", "PIP_PROXY", "PIP_INDEX_URL", "PIP_TRUSTED_HOST", "UV_CACHE_DIR"),
@@ -40,9 +42,12 @@ class Cli:
 
     def __call__(self, *arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         """Run to the end; *more* are variables."""
+        env = {**self.env, **more}
+        if forking.can_fork(env):
+            return forking.run(arguments, env, self.home, stdin)
         return subprocess.run(
             [*self.argv, *arguments],
-            env={**self.env, **more},
+            env=env,
             cwd=self.home,
             input=stdin,
             capture_output=True,

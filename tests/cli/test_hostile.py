@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from jupyter_hpcenv.cli.clean import clean
 
+from . import forking
 from .conftest import Cli
 
 CORPUS = {
@@ -35,25 +33,6 @@ STATES = {"manager", "creator", "installer", "state", "id", "version", "prefix",
 #: What our bar and our colours send: colours, the cursor's being shown, and lines that are drawn anew.
 OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[hl]|\x1b\[[12]?K|\x1b\[\d*A|\r")
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def on_a_terminal(cli: Cli, *arguments: str) -> str:
-    """Run with a terminal as all three streams; return what it was sent."""
-    controller, terminal = pty.openpty()
-    program = subprocess.Popen(
-        [*cli.argv, *arguments], env=cli.env, cwd=cli.home, stdin=terminal, stdout=terminal, stderr=terminal
-    )
-    os.close(terminal)
-    seen = b""
-    while True:
-        try:
-            part = os.read(controller, 65_536)
-        except OSError:  # EIO: nobody has the terminal open any more
-            break
-        seen += part
-    os.close(controller)
-    program.wait()
-    return seen.decode()
 
 
 def poison(value: Any, text: str) -> Any:
@@ -115,7 +94,7 @@ def test_only_text_reaches_the_terminal(rich_home: Cli, kind: str) -> None:
                 continue  # no program can be given that
             if any(len(each.encode()) > 100_000 for each in arguments):
                 continue
-            seen = on_a_terminal(cli, *arguments)
+            _, seen = forking.on_a_terminal(arguments, cli.env, cli.home)
             assert seen, arguments
             everything += seen
             left = STEERING.search(OURS.sub("", seen))

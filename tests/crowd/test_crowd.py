@@ -1,6 +1,6 @@
 """Many at once: two servers and ten clients on one home, and two Unix users on one location.
 
-HPCENV_CROWD_SECONDS says for how long the clients work (20 where it is not set).
+HPCENV_CROWD_SECONDS says for how long the clients work (12 where it is not set).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jupyter_hpcenv.models import FINISHED
 from ..faults.invariant import violations
 from ..serving import CHECKOUT, Answer, Documented, Server
 
-SECONDS = float(os.environ.get("HPCENV_CROWD_SECONDS", "20"))
+SECONDS = float(os.environ.get("HPCENV_CROWD_SECONDS", "12"))
 CLIENTS = 10
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
 KERNELS = ["kept-one", "kept-two"]

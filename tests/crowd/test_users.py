@@ -5,6 +5,7 @@ Each has a real server of their own, under a uid of their own. b also plants wha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -55,19 +56,33 @@ def around(uid: int) -> list[str]:
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={TEAM}", "--"]
 
 
-@pytest.fixture(scope="module")
-def ground() -> Iterator[Path]:
+@contextlib.contextmanager
+def reachable(prefix: str) -> Iterator[Path]:
     """A folder that every user can reach, unlike pytest's own."""
     require("setpriv, as root,", shutil.which("setpriv") is not None and os.geteuid() == 0)
-    folder = Path(tempfile.mkdtemp(prefix="hpcenv-users-"))
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def python(ground: Path) -> str:
-    return for_everybody(ground)
+def ground() -> Iterator[Path]:
+    """Where homes and locations are; in memory where that can be mounted, since disks take long to forget so much."""
+    with reachable("hpcenv-users-") as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1g,mode=0755", "tmpfs", str(folder)]
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+        yield folder
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[str]:
+    with reachable("hpcenv-installed-") as folder:
+        yield for_everybody(folder)
 
 
 @pytest.fixture(scope="module", params=[0o1777, 0o2775], ids=["sticky", "group"])

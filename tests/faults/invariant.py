@@ -12,7 +12,7 @@ import msgspec
 
 from jupyter_hpcenv import claims, kernels
 from jupyter_hpcenv.admission import Admission
-from jupyter_hpcenv.models import FINISHED
+from jupyter_hpcenv.models import FINISHED, Environment, Record
 from jupyter_hpcenv.names import is_environment_id
 from jupyter_hpcenv.operations.liveness import is_dead
 from jupyter_hpcenv.site.locations import root_of
@@ -23,20 +23,23 @@ def violations(admission: Admission, *, start: bool = True) -> list[str]:
 
     Every environment is whole or gone; every kernelspec has its prefix; no claim and no operation is stuck.
     """
+    rows = admission.catalog.environments()
+    copies = {copy.id: copy for copy in admission.catalog.records.copies()}
     return [
-        *_environments(admission, start=start),
-        *_prefixes(admission),
-        *_kernelspecs(admission),
+        *_environments(admission, rows, copies, start=start),
+        *_prefixes(admission, rows, copies),
+        *_kernelspecs(admission, rows),
         *_claims(admission),
         *_operations(admission),
     ]
 
 
-def _environments(admission: Admission, *, start: bool) -> list[str]:
+def _environments(
+    admission: Admission, rows: list[Environment], copies: dict[str, Record], *, start: bool
+) -> list[str]:
     wrong = []
     published = kernels.published(admission.site)
-    copies = {copy.id: copy for copy in admission.catalog.records.copies()}
-    for row in admission.catalog.environments():
+    for row in rows:
         if row.state != "ready":
             wrong.append(f"{row.name} is {row.state}: {row.message}")
             continue
@@ -70,23 +73,23 @@ def _roots(admission: Admission) -> list[Path]:
     return [root_of(admission.site, location) for location in admission.site.locations]
 
 
-def _prefixes(admission: Admission) -> list[str]:
-    listed = {row.prefix for row in admission.catalog.environments()}
+def _prefixes(admission: Admission, rows: list[Environment], copies: dict[str, Record]) -> list[str]:
+    listed = {row.prefix for row in rows}
     wrong = []
     for root in _roots(admission):
         for entry in _entries(root):
             ours = entry == ".hpcenv" or entry.startswith(".trash-") or is_environment_id(entry.removesuffix(".json"))
             if not ours and not _is_temporary(entry) and str(root / entry) not in listed:
                 wrong.append(f"{root / entry} is left, without a record")
-    known = {row.id for row in admission.catalog.environments()} | {item.id for item in admission.catalog.trash()}
-    for copy in admission.catalog.records.copies():
-        if copy.id not in known | admission.catalog.marked():
-            wrong.append(f"the copy {copy.id} belongs to nothing")
+    known = {row.id for row in rows} | {item.id for item in admission.catalog.trash()}
+    for copy in copies.keys() - known:
+        if copy not in admission.catalog.marked():
+            wrong.append(f"the copy {copy} belongs to nothing")
     return wrong
 
 
-def _kernelspecs(admission: Admission) -> list[str]:
-    wanted = {kernel.name for row in admission.catalog.environments() for kernel in row.kernels}
+def _kernelspecs(admission: Admission, rows: list[Environment]) -> list[str]:
+    wanted = {kernel.name for row in rows for kernel in row.kernels}
     published = kernels.published(admission.site)
     wrong = []
     for name in _entries(admission.site.kernels_dir):
@@ -133,8 +136,15 @@ def _operations(admission: Admission) -> list[str]:
 
 def litter(admission: Admission) -> list[str]:
     """Return temporary files that a crash left; they block nothing, so they are counted and no violation."""
-    folders = [admission.site.data_dir, *_roots(admission)]
-    return [str(path) for folder in folders for path in folder.rglob(".*") if _is_temporary(path.name)]
+    folders = {admission.site.data_dir, *_roots(admission)}
+    return [
+        os.path.join(folder, name)
+        for top in folders
+        if not folders.intersection(top.parents)
+        for folder, below, files in os.walk(top)
+        for name in (*below, *files)
+        if _is_temporary(name)
+    ]
 
 
 def _is_temporary(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-POINTS = 14
+POINTS = 8
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def submitted(rig: Any) -> str:
 
 def test_a_real_worker_killed(rig: Any, submitted: str) -> None:
     points = rig.points("work", submitted, real=True)
-    assert len(points) > 5 * POINTS
+    assert len(points) > 8 * POINTS
     rig.sweep("work (real)", "SIGKILL", points[:: len(points) // POINTS], rig.kill("work", submitted, real=True))
 
 

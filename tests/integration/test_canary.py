@@ -125,11 +125,12 @@ def guarded() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 class Watch:
-    """Reads the argument lists of all processes, over and over, and keeps those with a canary in them."""
+    """Reads the argument lists of all new processes, over and over, and keeps those with a canary in them."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
         self.looks = 0
+        self._others = set(os.listdir("/proc"))  # what was there before the test is none of its processes
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -144,7 +145,9 @@ class Watch:
     def _run(self) -> None:
         while not self._ending.wait(0.03):
             self.looks += 1
-            for pid in filter(str.isdigit, os.listdir("/proc")):
+            there = set(os.listdir("/proc"))
+            self._others &= there
+            for pid in filter(str.isdigit, there - self._others):
                 try:
                     said = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
                 except OSError:
@@ -202,11 +205,12 @@ def looked_into(server: Server, *more: str) -> dict[str, bytes]:
 def test_secrets_are_found_nowhere_they_should_not_be(home: Path, guarded: http.server.ThreadingHTTPServer) -> None:
     (home / "dumps").mkdir()
     url = f"http://user:{PASSWORD}@127.0.0.1:{guarded.server_port}/simple/"
+    watch = Watch()
     server = Server(home, variables={**TOKENS, "PIP_INDEX_URL": url}, token=TOKENS["JUPYTER_TOKEN"])
     events = Events(server)
     answers: dict[str, bytes] = {}
     try:
-        with Watch() as watch:
+        with watch:
             made = server.created("held", packages=["canary"], variables={"MY_API_KEY": VARIABLE}, installer="pip")
             for request in ({"packages": ["canary==9"]}, {"packages": ["canary-absent"]}):
                 refused = server.ask("POST", "environments", {"name": "failed", **request})

@@ -242,7 +242,8 @@ def test_the_command_lists_modules(made: Made) -> None:
 
 def test_modulefile_is_installed_and_lives_with_the_environment(made: Made) -> None:
     """A shell of the real system loads it; it goes with the environment, and comes back with it."""
-    made.cli.data_of("create", "lonely", "--no-kernel", "--module", "gcc/12", "--var", "LONELY=yes")
+    request = ("create", "lonely", "--no-kernel", "--installer", "uv")
+    made.cli.data_of(*request, "--module", "gcc/12", "--var", "LONELY=yes")
     found = made.cli.data_of("activation", "lonely", "--dialect", made.system, "--install")
     assert found["use"].startswith("module use ")
     (file,) = made.cli.data_of("show", "lonely")["activation"]
@@ -376,7 +377,7 @@ def test_the_module_of_a_python_is_captured_unasked(made: Made) -> None:
     loaded = environ(
         ["bash", "-c", f". {made.init} && module load Python/3.11.7 bulk1/1.0 >/dev/null && env -0"], start
     )
-    request = ("create", "unasked", "--no-kernel", "--python", os.path.realpath(sys.executable))
+    request = ("create", "unasked", "--no-kernel", "--installer", "uv", "--python", os.path.realpath(sys.executable))
     made.cli.data_of(*request, **{name: value for name, value in loaded.items() if name != "HOME"})
     assert made.cli.data_of("show", "unasked")["modules"]["load"] == ["Python/3.11.7"]
     made.cli.data_of("delete", "unasked", "--now")

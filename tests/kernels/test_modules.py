@@ -97,13 +97,14 @@ def test_sites_template_that_would_leave_modules_out_is_refused(lmod: Tree, bare
 def test_steering_of_shells_does_not_reach_the_launch(tree: Tree, bare: Path, tmp_path: Path) -> None:
     hostile = tmp_path / "hostile.sh"
     hostile.write_text("export HOSTILE=1\n")
-    functions = dict.fromkeys(("BASH_FUNC_export%%", "BASH_FUNC_hash%%"), "() { export HOSTILE=2; }")
+    functions = dict.fromkeys(("BASH_FUNC_export%%", "BASH_FUNC_hash%%"), "() { builtin export HOSTILE=2; }")
     around = {"PATH": PATH, "BASH_ENV": str(hostile), "ENV": str(hostile), **functions}
     launch = write(bare, uncached(tree, ["bashenv/1.0"]))
     found = environ(launch, around)
     assert found["BASHENV_LOADED"] == "1"
     assert "HOSTILE" not in found
     answer = run(launch, around, "-c", "import subprocess; print(subprocess.check_output(['bash', '-c', 'env']))")
+    assert "BASHENV_LOADED=1" in answer.stdout, answer.stderr  # without “builtin” above, that bash would never end
     assert "POISONED" not in answer.stdout
 
 

@@ -29,7 +29,7 @@ from jupyter_hpcenv.server.handlers.openapi import DOCUMENT
 from ..serving import Answer, Documented, Server
 
 #: Requests for each route, half of them as the document allows and half not.
-EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "60"))
 CHECKS = [status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
 SERVED = json.loads(DOCUMENT.read_bytes())
 #: The same without its locks: schemathesis would spend most examples on the door, of which other tests know all.
@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def known(server: Server) -> dict[str, list[str]]:
     """What path parameters can be so that something has that name."""
-    made = [server.created(name, kernel=False) for name in ("first", "second")]
+    made = [server.created(name, kernel=False, installer="uv") for name in ("first", "second")]
     operations = [each["id"] for each in server.ask("GET", "operations").body]
     return {
         "environment": [each["id"] for each in made],

@@ -197,20 +197,37 @@ class View:
         self.page.screenshot(path=str(ARTEFACTS / f"{name}.png"))  # disabled animations would end the notifications
 
 
-@pytest.fixture
-def view(lab: Lab, browser: Browser) -> Iterator[View]:
-    """A fresh browser profile with a fresh JupyterLab in it and the panel open."""
-    yield from view_of(lab, browser)
-
-
-def view_of(lab: Lab, browser: Browser) -> Iterator[View]:
-    """Give a view of *lab*, and see afterwards that the browser complained about nothing."""
-    context = browser.new_context(viewport={"width": 1400, "height": 860}, reduced_motion="reduce")
+@pytest.fixture(scope="session")
+def page(browser: Browser) -> Iterator[Page]:
+    """One page for all tests: a process of its own for each takes longer than JupyterLab does to load."""
+    context = browser.new_context(reduced_motion="reduce")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    view = View(lab, context.new_page(), context)
-    view.page.on("pageerror", lambda error: view.wrong.append(str(error)))
+    page = context.new_page()
+    page.on("dialog", lambda dialog: dialog.accept())  # who leaves a notebook that was not saved is asked
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def view(lab: Lab, page: Page) -> Iterator[View]:
+    """A fresh JupyterLab, in a browser that has forgotten the one before, and the panel open."""
+    yield from view_of(lab, page)
+
+
+def view_of(lab: Lab, page: Page) -> Iterator[View]:
+    """Give a view of *lab*, and see afterwards that the browser complained about nothing."""
+    view = View(lab, page, page.context)
+
+    def complain(error: Any) -> None:
+        view.wrong.append(str(error))
+
+    page.set_viewport_size({"width": 1400, "height": 860})
+    page.on("pageerror", complain)
     view.load()
     view.open_panel()
     yield view
-    context.close()
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    page.remove_listener("pageerror", complain)
     assert not view.wrong, view.wrong

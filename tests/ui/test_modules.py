@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
 from ..modules import systems, trees
 from .conftest import start_lab, stop_lab, view_of
@@ -23,10 +23,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def view(tree: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def view(tree: Path, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     lab = start_lab(tmp_path_factory.mktemp("lab"), MODULEPATH=str(tree))
     try:
-        yield from view_of(lab, browser)
+        yield from view_of(lab, page)
     finally:
         stop_lab(lab)
 

@@ -229,7 +229,7 @@ def test_delete_and_undo_by_keyboard(view: Any, made: Any) -> None:
 
 
 def test_open_terminal_has_the_environment_active(view: Any, made: Any) -> None:
-    environment = made("in-terminal")
+    environment = made("in-terminal", kernel=False)
     view.panel.get_by_role("button", name="Refresh").click()
     view.row("in-terminal").click()
     page_of(view).get_by_role("button", name="Open terminal").first.click()
@@ -247,7 +247,7 @@ def test_open_terminal_has_the_environment_active(view: Any, made: Any) -> None:
 
 def test_the_list_by_keyboard(view: Any, made: Any) -> None:
     page = view.page
-    made("keys-a")
+    made("keys-a", kernel=False)
     made("keys-b")
     view.panel.get_by_role("button", name="Refresh").click()
     view.row("keys-b").wait_for()

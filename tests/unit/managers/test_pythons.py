@@ -36,7 +36,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No interpreters but those of the test, and no program may be started."""
     monkeypatch.setattr(pythons, "_SYSTEM", ("/nowhere", "/nowhere2"))
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    for name in ("PYENV_ROOT", "PYENV_VERSION"):  # a shim of pyenv's sets the second for all that it starts
+        monkeypatch.delenv(name, raising=False)
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError(f"started {args}")

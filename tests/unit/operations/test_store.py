@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,28 @@ def test_only_finished_operations_are_forgotten(operations: Operations) -> None:
     Own(folder, "running").finish("failed", {"message": "m", "reason": "", "code": "c", "hints": []})
     operations.forget(folder.id)
     assert not folder.path.exists()
+
+
+def test_of_many_who_forget_one_at_once_each_gets_an_answer_and_nothing_is_left(operations: Operations) -> None:
+    """It is theirs or not there any more; a folder that is half removed would be neither."""
+    barrier = threading.Barrier(4)
+
+    def forget(identifier: str) -> bool:
+        barrier.wait()
+        try:
+            operations.forget(identifier)
+        except (NotFound, WrongState):
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(50):
+            folder = place(operations)
+            Own(folder, "running").finish("succeeded")
+            for name in range(20):
+                (folder.path / str(name)).touch()
+            assert sum(pool.map(forget, [folder.id] * 4)) == 1
+            assert list(operations.root.iterdir()) == []
 
 
 def test_an_idempotency_key_names_one_operation(operations: Operations) -> None:
