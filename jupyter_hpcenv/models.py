@@ -110,6 +110,8 @@ class Platform(msgspec.Struct, kw_only=True):
     cluster: str
     os: str
     arch: str
+    partition: str = ""
+    """Of the batch system; empty outside a job."""
 
 
 class Preflight(msgspec.Struct, kw_only=True):

@@ -84,6 +84,7 @@ def facts_of(
             modules=record.modules,
             variables=variables,
             platform=record.platform,
+            partition=record.platform.partition,
             several=several,
             activation=read_activation(Path(prefix)) if record.manager == "conda" else None,
             hook=hook,

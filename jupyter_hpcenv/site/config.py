@@ -115,6 +115,15 @@ class Site(Configurable):
     def _default_cluster(self) -> str:
         return os.environ.get("SLURM_CLUSTER_NAME") or socket.getfqdn().partition(".")[2] or socket.gethostname()
 
+    partition = Unicode(
+        help="""Partition or queue of the batch system that this computer belongs to, as recorded in environments and
+        named in batch scripts. Empty outside a job; in one, what Slurm or PBS says."""
+    ).tag(config=True)
+
+    @default("partition")
+    def _default_partition(self) -> str:
+        return os.environ.get("SLURM_JOB_PARTITION") or os.environ.get("PBS_QUEUE") or ""
+
     foreign_folders = List(
         Unicode(),
         help="""Folders whose sub-folders are searched for environments of other tools, to be listed read-only: each
@@ -223,7 +232,7 @@ class Site(Configurable):
 
     def platform(self) -> Platform:
         """Return cluster, operating system release and architecture of this machine."""
-        return Platform(cluster=self.cluster, os=os_release(), arch=platform.machine())
+        return Platform(cluster=self.cluster, os=os_release(), arch=platform.machine(), partition=self.partition)
 
     def effective(self) -> dict[str, Any]:
         """Return all configurable values, for the operation's folder."""

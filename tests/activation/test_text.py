@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jupyter_hpcenv import activation
@@ -286,3 +287,16 @@ class TestProofreading:
 def test_two_environments_do_not_share_a_prompt(site: Site, tmp_path: Path) -> None:
     facts = for_prefix(make_prefix(tmp_path / "$(touch pwned) `id` %n !"), site)
     assert facts.label == "__touch_pwned___id___n__"
+
+
+def test_a_batch_script_names_the_partition_that_the_environment_was_built_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_PARTITION", "zen4")
+    assert Site().platform().partition == "zen4"
+    assert Site().effective()["partition"] == "zen4", "a worker, which sees no variables of Slurm, is told"
+    record = msgspec.structs.replace(make("/p"), platform=Site().platform())
+    text = render_activation("sbatch", record, site)
+    assert "#SBATCH --partition=zen4\n" in text
+    assert "was built on the partition" in render_activation("pbs", record, site)
+    assert "partition" not in render_activation("sbatch", make("/p"), site)
