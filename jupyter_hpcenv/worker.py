@@ -129,6 +129,9 @@ def main(path: str) -> int:
         own = Own(folder, "running")
     except (Busy, Interrupted):
         return 1  # somebody closes it at this moment
+    except HpcenvError as problem:  # not even the log can be written: whoever closes the operation repeats these words
+        sys.stderr.write(f"{problem.message}\n")
+        return 1
     report = Report(own)
     _clear_left_folders()
     os.environ.update(thread_caps())

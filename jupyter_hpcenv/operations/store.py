@@ -236,7 +236,14 @@ class Operations:
         folder = self.folder(identifier)
         if self._shown(folder).state not in FINISHED:
             raise WrongState(f"Operation {identifier} is still running.", hints=["Cancel it first."])
-        remove_tree(folder.path)
+        aside = self.root / f".new-{secrets.token_hex(6)}"
+        try:
+            os.rename(folder.path, aside)  # noqa: PTH104  of two who forget it at once, one has it
+        except FileNotFoundError:
+            raise NotFound(
+                f"There is no operation {identifier!r} any more.", hints=["List the operations to see what exists."]
+            ) from None
+        remove_tree(aside)
 
     def forget_old(self) -> int:
         """Remove finished operations older than the site keeps them; return how many."""
@@ -295,7 +302,10 @@ class Own:
             self.status.started = utc_now()
         folder.write_status(self.status, functools.partial(self._check, before))
         self._logged, self._full = folder.log_size(), False
-        self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise explain(error, folder.log_path) from error
 
     def still(self) -> bool:
         """Tell whether this is the owner yet."""
