@@ -78,7 +78,8 @@ def test_channel_misbehaves(
     channel_server: ChannelServer, tmp_path: Path, pattern: str, how: Misbehaviour, words: str
 ) -> None:
     channel_server.misbehave(pattern, how)
-    error = fails(["hpc-tiny"], tmp_path / "environment", channel_server.url(), tmp_path / "cache", patience=2)
+    patience = 2 if isinstance(how, Hang) else 60
+    error = fails(["hpc-tiny"], tmp_path / "environment", channel_server.url(), tmp_path / "cache", patience=patience)
     assert type(error) is IndexUnreachable
     assert words in error.message
     assert channel_server.url() in error.message or "stopped sending" in error.message
@@ -94,7 +95,7 @@ def test_nobody_answers(tmp_path: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*shards.msgpack.zst", "*/shards/*"])
-@pytest.mark.parametrize("how", [Status(403), Status(404), Status(500), PAGE], ids=["403", "404", "500", "page"])
+@pytest.mark.parametrize("how", [Status(403), PAGE], ids=["403", "page"])
 def test_without_shards_the_whole_index_does(
     channel_server: ChannelServer, tmp_path: Path, pattern: str, how: Misbehaviour
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_hpcenv.errors import BuildFailed, HpcenvError
-from jupyter_hpcenv.managers.conda import engine, journal
+from jupyter_hpcenv.managers.conda import applying, engine, journal
 from jupyter_hpcenv.managers.conda.installed import read
 from jupyter_hpcenv.managers.conda.records import files
 
@@ -39,10 +39,10 @@ engine.change(source(Path(channel), Path(cache)), Path(prefix), Doomed(), instal
 """
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A channel whose packages have files enough for a death among them."""
-    own = tmp_path / "channel"
+    own = tmp_path_factory.mktemp("large") / "channel"
 
     def package(name: str, version: str) -> object:
         shared = {f"lib/{name}/{number}": f"{version} {number}" for number in range(MANY)}
@@ -88,19 +88,33 @@ def test_killed_while_linking_the_next_change_finishes_it(killed: Path, large: P
     assert conda_says.requested(killed) == {"hpc-a": "hpc-a >=2", "hpc-c": "hpc-c"}
 
 
-def test_what_can_not_be_finished_is_taken_back(killed: Path, large: Path, tmp_path: Path) -> None:
-    blocked = killed / "lib/hpc-a/only-2.0"
-    blocked.unlink(missing_ok=True)
+def _dies(*_: object) -> None:
+    raise SystemExit
+
+
+def test_what_can_not_be_finished_is_taken_back(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some files are linked already; and where another is to lie there is a folder of somebody's."""
+    prefix, main = tmp_path / "environment", source(large, tmp_path / "cache")
+    engine.create(main, ["hpc-a <2", "hpc-b <2"], prefix, Notes())
+    with monkeypatch.context() as patch:
+        patch.setattr(applying, "_link", _dies)
+        with pytest.raises(SystemExit):
+            engine.change(main, prefix, Notes(), install=["hpc-a >=2", "hpc-c"])
+    (prefix / "lib/hpc-c").mkdir()
+    (prefix / "lib/hpc-c/7").write_text("as it was linked")
+    (prefix / "conda-meta/prefix_record_AbCdEf").write_text("half a record")
+    blocked = prefix / "lib/hpc-a/only-2.0"
     blocked.mkdir()
     (blocked / "mine").write_text("precious")
     notes = Notes()
-    assert engine.recover(source(large, tmp_path / "cache"), killed, notes)
+    assert engine.recover(main, prefix, notes)
     assert "it is taken back" in notes.said("warning")
-    assert {each.name: each.version for each in read(killed)} == {"hpc-a": "1.0", "hpc-b": "1.0"}
-    assert conda_says.requested(killed) == {"hpc-a": "hpc-a <2", "hpc-b": "hpc-b <2"}
+    assert (blocked / "mine").read_text() == "precious"
     (blocked / "mine").unlink()
     blocked.rmdir()
-    whole(killed)
+    whole(prefix)
+    assert {each.name: each.version for each in read(prefix)} == {"hpc-a": "1.0", "hpc-b": "1.0"}
+    assert conda_says.requested(prefix) == {"hpc-a": "hpc-a <2", "hpc-b": "hpc-b <2"}
 
 
 def test_nothing_to_recover_is_nothing_done(large: Path, tmp_path: Path) -> None:
@@ -118,10 +132,7 @@ def test_killed_before_the_journal_is_whole_nothing_has_begun(
     engine.create(main, ["hpc-a <2"], prefix, Notes())
     before = tree(prefix)
 
-    def dies(*_: object) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr(journal, "rename_new", dies)
+    monkeypatch.setattr(journal, "rename_new", _dies)
     with pytest.raises(SystemExit):
         engine.change(main, prefix, Notes(), install=["hpc-a >=2"])
     monkeypatch.undo()
@@ -137,10 +148,7 @@ def test_killed_after_linking_the_history_is_written_then(
     prefix, main = tmp_path / "environment", source(large, tmp_path / "cache")
     engine.create(main, ["hpc-a <2"], prefix, Notes())
 
-    def dies(*_: object) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr(engine, "_finish", dies)
+    monkeypatch.setattr(applying, "finish", _dies)
     with pytest.raises(SystemExit):
         engine.change(main, prefix, Notes(), install=["hpc-a >=2"])
     monkeypatch.undo()
@@ -159,7 +167,7 @@ def test_where_neither_works_it_says_so_and_can_be_tried_again(
     def full(*_: object) -> None:
         raise HpcenvError("The disk is full.")
 
-    monkeypatch.setattr(engine, "_link", full)
+    monkeypatch.setattr(applying, "_link", full)
     with pytest.raises(BuildFailed, match="could not be put back: The disk is full"):
         engine.change(main, prefix, Notes(), install=["hpc-a >=2"])
     assert engine.unfinished(prefix)

@@ -162,8 +162,7 @@ def explicit(prefix: Path) -> str:
     """
     packages = read(prefix)
     lines = [
-        "# This file may be used to create an environment using:",
-        "# $ conda create --name <env> --file <this file>",
+        "# Exact packages. To make the same environment: conda create --name NAME --file THIS_FILE",
         f"# platform: {platform_of(packages)}",
         "@EXPLICIT",
     ]

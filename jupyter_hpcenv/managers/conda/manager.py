@@ -1,6 +1,6 @@
 """The environment manager `conda`: decides about a request, and has an engine build what was decided.
 
-The engine is rattler, in the worker's own process, or a conda, mamba or micromamba of the site's. Nothing here
+The engine is rattler, in a process below the worker, or a conda, mamba or micromamba of the site's. Nothing here
 imports either before something is built.
 """
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import difflib
 import importlib.util
 import json
 import os
@@ -22,32 +21,28 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from rattler import (
         Client,
         Config,
-        Gateway,
-        GenericVirtualPackage,
-        MatchSpec,
         PackageCache,
         PackageRecord,
         RepoDataRecord,
     )
 
     from .fetching import Fetcher
+    from .solving import Solver
 
 T = TypeVar("T")
 
 _TICK = 0.2  # seconds between two looks at how far it is
-_NEAR = 5  # names, and ten times as many versions, that are offered instead of one that does not exist
 _PR_SET_PDEATHSIG = 1
-_ALONE: Literal["disabled"] = "disabled"  # a channel may name others to be asked, too; only ours are asked
 
 
 class Stalled(Exception):
@@ -56,10 +51,6 @@ class Stalled(Exception):
 
 class NotCached(Exception):
     """Packages that would have to be downloaded, and that is not allowed."""
-
-
-class InvalidSpec(Exception):
-    """A match spec that is none."""
 
 
 class WrongPackage(Exception):
@@ -148,144 +139,27 @@ class Work:
         if waiting and seconds > self._request["patience"]:
             raise Stalled(", ".join(waiting))
 
-    # -- solving --------------------------------------------------------
+    # -- records --------------------------------------------------------
 
-    async def _solve(self) -> None:
-        from rattler import PrefixRecord
-        from rattler.exceptions import GatewayError
-
-        self.tell(step="solve")
-        locked = [PrefixRecord.from_path(Path(path)) for path in self._request["locked"]]
-        specs, held = self._specs()
-        try:
-            found = await self._solved(specs, locked, sharded=True)
-        except GatewayError as error:
-            if "shard" not in str(error) and not self._request["offline"]:
-                raise
-            # some mirrors answer 403 or a page for files that they do not know: ask for the whole index
-            found = await self._solved(specs, locked, sharded=False)
-        await self._take(found)
-        self.answer["kept"] = held
-
-    async def _solved(
-        self, specs: Sequence[tuple[str, str]], locked: Sequence[RepoDataRecord], *, sharded: bool
-    ) -> list[RepoDataRecord]:
-        from rattler import ChannelPriority, solve
-        from rattler.exceptions import SolverError
-
-        gateway, virtual = self._gateway(sharded=sharded), virtual_packages(self._request["virtual_packages"])
-        constraints = [_lenient(spec) for spec in self._request["constraints"]]
-        priority, channels = self._request["priority"], self._request["channels"]
-
-        async def attempt(order: ChannelPriority, texts: Sequence[str]) -> list[RepoDataRecord]:
-            return await solve(
-                channels,
-                [_lenient(text) for text in texts],
-                gateway=gateway,
-                platforms=self._platforms,
-                locked_packages=locked,
-                virtual_packages=virtual,
-                channel_priority=order,
-                constraints=constraints,
-                channel_relations=_ALONE,
-            )
-
-        plain = [text for _, text in specs]
-        if priority == "disabled" or len(channels) < 2:
-            return await attempt(ChannelPriority.Disabled, plain)
-        try:
-            return await attempt(ChannelPriority.Strict, await self._owned(gateway, specs))
-        except SolverError:
-            if priority == "strict":
-                raise
-            found = await attempt(ChannelPriority.Disabled, plain)
-            self.answer["relaxed"] = True
-            return found
-
-    async def _owned(self, gateway: Gateway, specs: Sequence[tuple[str, str]]) -> list[str]:
-        """Return match specs that take each package from the first channel that has one of that name.
-
-        rattler looks for the first channel that has one that *matches*, where it is asked for with a version. What
-        keeps its version may come from wherever it came.
-        """
-        locked = {Path(path).name.rsplit("-", 2)[0] for path in self._request["locked"]}
-        free = {name for name, _ in specs if name not in locked or name in self._request["first"]}
-        owners: dict[str, str] = {}
-        if free:
-            channels = self._request["channels"]
-            for records in await self._query(gateway, channels, sorted(free)):
-                for record in records:
-                    owners.setdefault(record.name.normalized, str(record.channel).rstrip("/"))
-        return [
-            f"{owners[name]}::{text}" if name in owners and name in free and "::" not in text else text
-            for name, text in specs
-        ]
-
-    def _specs(self) -> tuple[list[tuple[str, str]], dict[str, str]]:
-        """Return what to solve for, by name, what the change is about first; and which earlier requests hold."""
-        from rattler import MatchSpec, PrefixRecord
-        from rattler.exceptions import InvalidMatchSpecError
-
-        named: list[tuple[str, str]] = []
-        for text in self._request["asked"]:
-            try:
-                named.append((MatchSpec(text, strict=True).name.normalized, text))
-            except InvalidMatchSpecError as error:
-                raise InvalidSpec(f"“{text}”: {error}") from None
-        held = {}
-        for name, choices in self._request["kept"].items():
-            held[name] = _fitting(choices, PrefixRecord.from_path(Path(self._request["installed"][name])))
-            named.append((name, held[name]))
-        named += [(name, name) for name in self._request["roots"]]
-        first = self._request["first"]
-        named.sort(key=lambda each: first.index(each[0]) if each[0] in first else len(first))
-        return named, held
-
-    def _gateway(self, *, sharded: bool) -> Gateway:
-        from rattler import Gateway, SourceConfig
-
-        offline = self._request["offline"]
-        return Gateway(
-            cache_dir=Path(self._request["cache"]) / "repodata",
-            default_config=SourceConfig(
-                sharded_enabled=sharded, cache_action="force-cache-only" if offline else "cache-or-fetch"
-            ),
-            client=self._client(timeout=2 * self._request["patience"]),
-        )
+    def _solver(self) -> Solver:
+        client = self._client(timeout=2 * self._request["patience"])
+        return part("solving").Solver(self._request, self._platforms, client)  # type: ignore[no-any-return]
 
     def _client(self, timeout: int | None = None) -> Client:
         from rattler import Client
 
         return Client.from_config(self._config, max_retries=self._request["retries"], timeout=timeout)
 
-    async def _query(
-        self, gateway: Gateway, channels: Sequence[str], names: Sequence[str]
-    ) -> list[list[RepoDataRecord]]:
-        return await gateway.query(channels, self._platforms, names, recursive=False, channel_relations=_ALONE)
+    async def _solve(self) -> None:
+        """Go on with what the solver chooses."""
+        self.tell(step="solve")
+        solver = self._solver()
+        await self._take(await solver.solve())
+        self.answer["kept"], self.answer["relaxed"] = solver.held, solver.relaxed
 
     async def _look(self) -> None:
-        """Find which versions there are of some names, and for names that nobody has, which are spelled alike."""
-        gateway = self._gateway(sharded=False)
-        channels, names = self._request["channels"], self._request["look"]
-        found = await self._query(gateway, channels, names)
-        versions: dict[str, set[Any]] = {name: set() for name in names}
-        for records in found:
-            for record in records:
-                versions.setdefault(record.name.normalized, set()).add(record.version)
-        every: list[str] = []
-        if not all(versions.values()):
-            every = [
-                name.normalized for name in await gateway.names(channels, self._platforms, channel_relations=_ALONE)
-            ]
-        self.answer["looked"] = {
-            name: {
-                "versions": [str(each) for each in sorted(there, reverse=True)[: 10 * _NEAR]],
-                "near": [] if there else difflib.get_close_matches(name, every, _NEAR),
-            }
-            for name, there in versions.items()
-        }
-
-    # -- records --------------------------------------------------------
+        """Find out what there is instead of some names."""
+        self.answer["looked"] = await self._solver().look(self._request["look"])
 
     async def _take(self, records: Sequence[RepoDataRecord]) -> None:
         """Go on with these records; write them down for a later request, and say what they are."""
@@ -327,7 +201,7 @@ class Work:
     def _as_archived(self, record: RepoDataRecord) -> RepoDataRecord:
         from rattler import PackageRecord, RepoDataRecord
 
-        folder = self._packages / fetching().stem_of(record)
+        folder = self._packages / part("fetching").stem_of(record)
         digests = {"sha256": _hexadecimal(record.sha256), "md5": _hexadecimal(record.md5)}
         whole = PackageRecord.from_index_json(folder / "info" / "index.json", record.size, **digests)
         if _identity(whole) != _identity(record):
@@ -348,7 +222,7 @@ class Work:
         if self._request["offline"] and (afar := [each for each in missing if not each.url.startswith("file:")]):
             raise NotCached(", ".join(sorted(each.file_name for each in afar)))
         if missing:
-            self._fetcher = fetching().Fetcher(self._packages, self._client(), self._request["retries"])
+            self._fetcher = part("fetching").Fetcher(self._packages, self._client(), self._request["retries"])
             await self._watched(self._fetcher.bring(missing), "download", self._fetcher.figures)
             self._fetcher = None
         if missing and (lost := await self._missing()):
@@ -413,37 +287,15 @@ class Work:
         self.answer["lock"] = path.read_text()
 
 
-def fetching() -> ModuleType:
-    """Return the other half of this program, which lies beside it."""
-    if "fetching" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("fetching", Path(__file__).with_name("fetching.py"))
+def part(name: str) -> ModuleType:
+    """Return another part of this program, which lies beside it."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
-        sys.modules["fetching"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fetching"])
-    return sys.modules["fetching"]
-
-
-def virtual_packages(overrides: Mapping[str, str]) -> list[GenericVirtualPackage]:
-    """Return what this computer offers; ``CONDA_OVERRIDE_*`` counts more, and *overrides* most.
-
-    An empty version says that there is none. A microarchitecture is told by the build, as conda has it.
-    """
-    from rattler import GenericVirtualPackage, PackageName, Version, VirtualPackage
-    from rattler.package import BuildString
-
-    found: dict[str, GenericVirtualPackage] = {}
-    for each in VirtualPackage.detect():
-        generic = each.into_generic()
-        found[generic.name.normalized.removeprefix("__")] = generic
-    mark = "CONDA_OVERRIDE_"
-    said = {name.removeprefix(mark).lower(): value for name, value in os.environ.items() if name.startswith(mark)}
-    for name, value in {**said, **overrides}.items():
-        found.pop(name, None)
-        if value:
-            version, build = ("1", value) if name == "archspec" else (value, "0")
-            found[name] = GenericVirtualPackage(PackageName(f"__{name}"), Version(version), BuildString(build))
-    return list(found.values())
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def _toml(request: Mapping[str, Any]) -> str:
@@ -458,30 +310,6 @@ def _toml(request: Mapping[str, Any]) -> str:
         if hosts := os.environ.get("no_proxy") or os.environ.get("NO_PROXY"):
             lines.append(f"non-proxy-hosts = {json.dumps([each.strip() for each in hosts.split(',') if each.strip()])}")
     return "\n".join(lines)
-
-
-def _lenient(text: str) -> MatchSpec:
-    """Return a match spec that conda would understand, be it written in a way that is not its own any more."""
-    from rattler import MatchSpec
-    from rattler.exceptions import InvalidMatchSpecError
-
-    try:
-        return MatchSpec(text, strict=True)
-    except InvalidMatchSpecError:
-        return MatchSpec(text)
-
-
-def _fitting(choices: Iterable[str], record: RepoDataRecord) -> str:
-    """Return the first request that the installed package satisfies; else its name, for more can not be held to."""
-    from rattler.exceptions import InvalidMatchSpecError
-
-    for text in choices:
-        try:
-            if _lenient(text).matches(record):
-                return text
-        except InvalidMatchSpecError:
-            continue
-    return record.name.normalized
 
 
 def _from_url(url: str, sha256: str, md5: str) -> RepoDataRecord:
