@@ -20,10 +20,10 @@ def measure(world: World) -> list[Row]:
     further = Path(build(world.admission, world.name()).prefix)
     by_hand = world.make_raw()
     seconds_to_first_reply(plain(by_hand))
-    whole_files, whole_bytes = _count(first, own=False)
-    own_files, own_bytes = _count(further, own=True)
-    raw_files, raw_bytes = _count(by_hand, own=True)
-    compiled = _count(further, own=True, suffix=".pyc")
+    whole_files, whole_bytes = count(first, own=False)
+    own_files, own_bytes = count(further, own=True)
+    raw_files, raw_bytes = count(by_hand, own=True)
+    compiled = count(further, own=True, suffix=".pyc")
     return [
         Row(
             figure=NAME,
@@ -47,7 +47,7 @@ def measure(world: World) -> list[Row]:
     ]
 
 
-def _count(prefix: Path, *, own: bool, suffix: str = "") -> tuple[int, int]:
+def count(prefix: Path, *, own: bool, suffix: str = "") -> tuple[int, int]:
     """Return files and their bytes on disk; with *own* only what no other name is linked to. Folders are files too."""
     files = size = 0
     for folder, folders, names in os.walk(prefix):
