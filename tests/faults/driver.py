@@ -114,10 +114,12 @@ def create_if_missing(admission: Admission, **_: Any) -> Any:
         create(admission)
 
 
-def serve(admission: Admission, **_: Any) -> Any:
+def serve(admission: Admission, dies: bool = False, **_: Any) -> Any:
     """Be a server: submit, and look as its pollers do until the worker, a process of its own, has finished."""
     fork_workers()
     identifier = submit(admission)
+    if dies:
+        os.kill(os.getpid(), signal.SIGKILL)
     look = server_of(admission)
     while admission.operations.get(identifier).state not in FINISHED:
         look()
