@@ -234,6 +234,8 @@ class Record(msgspec.Struct, kw_only=True):
     """What was asked for, canonical; not what it brought along."""
     channels: list[str] = []
     """Conda channels that they came from, best first."""
+    virtual_packages: dict[str, str] = {}
+    """Versions of conda's virtual packages on the computer that it is for, as they were asked for."""
     modules: ModuleSet | None = None
     build_variables: dict[str, str] = {}
     """What builds from source saw, such as MPICC; kernels do not get them."""
@@ -308,6 +310,20 @@ class EnvironmentPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     """A variable set to null is removed."""
     modules: list[str] | msgspec.UnsetType = msgspec.UNSET
     """The modules from now on, captured anew; an empty list: none."""
+
+
+class Changes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/changes``: what one transaction does to the packages of an environment."""
+
+    install: list[str] = []
+    """PEP 508 requirements or match specs, as its manager takes them."""
+    update: list[str] = []
+    """Names, or more where another version than the newest is meant."""
+    update_all: bool = False
+    remove: list[str] = []
+    """Names."""
+    dry_run: bool = False
+    """Only say what would change."""
 
 
 class KernelPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,10 +22,12 @@ import msgspec
 from traitlets.config import Config
 
 from . import claims
+from .catalog import Records
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
-from .lifecycle.create import Work, create, plan
+from .lifecycle import create, packages
 from .managers import load_managers
+from .managers.contract import Manager
 from .models import CreateRequest, LineKind, LogLine, Progress, Step, Ticket
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
@@ -32,6 +35,8 @@ from .process import left_folders, thread_caps
 from .site import Site
 
 HEARTBEAT = 15.0
+PLANS = ("plan", "plan_change")  # verbs that only say what another would do
+CHANGES = ("change", "plan_change", "repair")  # verbs for what is there already
 _SAVE_EVERY = 0.25  # seconds between writes of the status for figures alone
 
 
@@ -114,7 +119,7 @@ class Report:
         if self.signalled is not None:
             raise Interrupted(
                 f"The worker was told to stop by {signal.Signals(self.signalled).name}; nothing was left behind.",
-                hints=["Create it again; what was downloaded is still in the cache."],
+                hints=["Ask for it again; what was downloaded is still in the cache."],
             )
 
 
@@ -175,7 +180,7 @@ def main(path: str) -> int:
 
 def _plans(ticket: Ticket) -> bool:
     """Tell whether an operation only says what another would do: then there is nothing to claim."""
-    return ticket.verb == "plan"
+    return ticket.verb in PLANS
 
 
 def _carry_out(own: Own, report: Report) -> dict[str, Any]:
@@ -185,18 +190,38 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
     site = Site(config=config)
     with contextlib.suppress(OSError):
         os.nice(site.nice)
-    request = msgspec.convert(ticket.request, CreateRequest)
-    work = msgspec.convert(ticket.work, Work)
-    manager = load_managers(config, site)[request.manager]
+    managers = load_managers(config, site)
 
     def guard() -> None:
         if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):
             raise Interrupted("Another process has taken this operation over.")
 
+    if ticket.verb in CHANGES:
+        return _change(ticket, site, managers, report, guard)
+    request = msgspec.convert(ticket.request, CreateRequest)
+    work = msgspec.convert(ticket.work, create.Work)
+    manager = managers[request.manager]
     if _plans(ticket):
-        return plan(request, work, ticket.target, site, manager, report)
-    record = create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+        return create.plan(request, work, ticket.target, site, manager, report)
+    record = create.create(request, work, ticket.target, ticket.id, site, manager, report, guard)
     return {"environment": record.id, "prefix": record.prefix}
+
+
+def _change(
+    ticket: Ticket, site: Site, managers: dict[str, Manager], report: Report, guard: Callable[[], None]
+) -> dict[str, Any]:
+    """Change the packages of an environment that is there, plan that, or put right what a killed change left."""
+    record, _ = Records(site).read(ticket.target.prefix)
+    manager = managers[record.manager]
+    if ticket.verb == "repair":
+        report.step("back")
+        record = packages.repair(record, site, manager, report, guard)
+        return {"environment": record.id, "prefix": record.prefix}
+    work = msgspec.convert(ticket.work, packages.Work)
+    if _plans(ticket):
+        return packages.plan(work, record, site, manager, report)
+    record, outcome = packages.change_packages(work, record, ticket.id, site, manager, report, guard)
+    return {"environment": record.id, "prefix": record.prefix, "plan": outcome.plan}
 
 
 def _clear_left_folders() -> None:

@@ -26,6 +26,7 @@ from ..errors import (
     HpcenvError,
     InvalidRequest,
     KernelRunning,
+    ManagerNotFound,
     NameTaken,
     NotFound,
     PreconditionFailed,
@@ -38,6 +39,7 @@ from ..lifecycle.surroundings import lost, surroundings
 from ..managers import load_managers
 from ..managers.contract import Manager
 from ..models import (
+    Changes,
     CreateRequest,
     Environment,
     EnvironmentDetail,
@@ -56,7 +58,7 @@ from ..operations import Operations
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, place_for, root_of
-from . import check, facts, using
+from . import check, facts, packages, using
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -108,7 +110,7 @@ class Admission:
                 raise
             return earlier
 
-    def _awaited(self, key: str, request: CreateRequest) -> Operation | None:
+    def _awaited(self, key: str, request: CreateRequest | Changes) -> Operation | None:
         """Return the operation of a key that another call is just submitting, or None after a few seconds."""
         until = time.monotonic() + _TWIN
         while (earlier := self._earlier(key, request)) is None and time.monotonic() < until:
@@ -140,19 +142,24 @@ class Admission:
 
     def _submit(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str) -> Operation:
         ticket = self._ticket(verb, request, identifier, idempotency_key)
-        root, location, prefix = Path(ticket.root), ticket.target.location, Path(ticket.target.prefix)
+        location, prefix = ticket.target.location, Path(ticket.target.prefix)
         self.reconcile()
-        claims.take(root, request.name, identifier, verb, ticket.user)
+        return self._start(ticket, lambda: check.check_free(self.catalog, request, location, prefix))
+
+    def _start(self, ticket: Ticket, still: Callable[[], object]) -> Operation:
+        """Take the claim and start the operation; *still* raises if it must not be by now."""
+        root, name = Path(ticket.root), ticket.target.name
+        claims.take(root, name, ticket.id, ticket.verb, ticket.user)
         try:
-            check.check_free(self.catalog, request, location, prefix)
-            if idempotency_key:
-                known = self.operations.remember(idempotency_key, identifier)
+            still()
+            if ticket.idempotency_key:
+                known = self.operations.remember(ticket.idempotency_key, ticket.id)
                 if known is not None:
-                    claims.release(root, request.name, identifier)
+                    claims.release(root, name, ticket.id)
                     return self.operations.get(known)
             return self.operations.submit(ticket)
         except BaseException:
-            claims.release(root, request.name, identifier)
+            claims.release(root, name, ticket.id)
             raise
 
     def _ticket(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str = "") -> Ticket:
@@ -198,7 +205,7 @@ class Admission:
             idempotency_key=idempotency_key,
         )
 
-    def _earlier(self, key: str, request: CreateRequest) -> Operation | None:
+    def _earlier(self, key: str, request: CreateRequest | Changes) -> Operation | None:
         known = self.operations.known(key)
         if known is None:
             return None
@@ -315,14 +322,74 @@ class Admission:
         check_kernel_name(kernel)
         self._edit(reference, lambda record: change.without_kernel(record, kernel))
 
-    def _edit(self, reference: str, edit: Callable[[Record], Record]) -> EnvironmentDetail:
+    def change_packages(self, reference: str, changes: Changes, idempotency_key: str = "") -> Operation:
+        """Start an operation that installs, updates and removes packages, or with `dry_run` says what that would do.
+
+        The same key with the same request is answered with the same operation. Raises what the manager refuses, and
+        `Busy` while the environment is being changed.
+        """
+        if idempotency_key and (earlier := self._earlier(idempotency_key, changes)):
+            return earlier
+        self.reconcile()
+        row = self._changeable(reference, "ready")
+        record, root = self.catalog.record(row.id), self._root(row)
+        manager = self._manager_of(row)
+        config = effective(self.config, self.site, manager)
+        identifier = new_operation_id()
+        ticket = packages.ticket(record, changes, manager, self.site, root, config, identifier, idempotency_key)
+        if changes.dry_run:
+            return self.operations.submit(ticket)
+        try:
+            return self._start(ticket, lambda: self.catalog.find(row.id))
+        except Busy:
+            if idempotency_key and (earlier := self._awaited(idempotency_key, changes)):
+                return earlier  # handed in twice at once, and the other one was faster
+            raise
+
+    def repair(self, reference: str) -> Operation:
+        """Start an operation that finishes a change of packages that was killed, or takes it back."""
+        row = self._changeable(reference, "ready", "python_gone", "module_missing")
+        return self._repair(row)
+
+    def _repair(self, row: Environment) -> Operation:
+        record, manager = self.catalog.record(row.id), self._manager_of(row)
+        config = effective(self.config, self.site, manager)
+        ticket = packages.repair_ticket(record, self._root(row), config, new_operation_id())
+        return self._start(ticket, lambda: self.catalog.find(row.id))
+
+    def _repair_left(self) -> list[str]:
+        """Start a repair for each environment whose change was killed; return what was started, a line each."""
+        done = []
+        for row in self.catalog.environments():
+            if row.origin == "own" and row.state in ("ready", "module_missing"):
+                with contextlib.suppress(HpcenvError, OSError):
+                    if packages.left_behind(Path(row.prefix)) and not claims.taken(self._root(row), row.name):
+                        self._repair(row)
+                        done.append(f"A change of {row.name} was killed; it is being put right.")
+        return done
+
+    def _manager_of(self, row: Environment) -> Manager:
+        manager = self.managers.get(row.manager)
+        if manager is None:
+            raise ManagerNotFound(
+                f"{row.name} was made by the manager {row.manager!r}, which is not installed here.",
+                hints=[f"These are installed: {', '.join(sorted(self.managers)) or 'none'}."],
+            )
+        return manager
+
+    def _changeable(self, reference: str, *states: str) -> Environment:
+        """Return the row of an environment of the user's own in one of *states*; raises `Refused`, `WrongState`."""
         row = self.catalog.find(reference)
         if row.origin != "own":
             raise Refused(
                 f"{row.name} is not yours to change.", hints=["Ask its owner, or make an environment of your own."]
             )
-        if row.state not in ("ready", "python_gone", "module_missing"):
+        if row.state not in states:
             raise WrongState(f"{row.name} can not be changed. {row.message}", hints=["Delete it and create it again."])
+        return row
+
+    def _edit(self, reference: str, edit: Callable[[Record], Record]) -> EnvironmentDetail:
+        row = self._changeable(reference, "ready", "python_gone", "module_missing")
         templates.require(self.site, row.location)
         with self._claimed(row, "change") as guard:
             change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site, guard)
@@ -358,7 +425,7 @@ class Admission:
 
     def reconcile(self) -> list[str]:
         """Close operations whose worker is gone and put right what a crash left."""
-        return reconcile(self.catalog, self.operations)
+        return [*reconcile(self.catalog, self.operations), *self._repair_left()]
 
     def catch_up(self) -> bool:
         """Bring in step what a crash left behind its record, as the last list showed it; tell whether that was tried.

@@ -68,7 +68,7 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
         state, body = "succeeded", None
         catalog.records.write_copy(record)  # outside all locations only the copy leads to it
     else:
-        if ticket.verb != "plan":  # it built nothing, and somebody else may have
+        if ticket.verb == "create":  # others built nothing; what a change left, a repair puts right
             _clean(prefix, own)
         state = "cancelled" if folder.cancelling else "interrupted"
         body = error.body()

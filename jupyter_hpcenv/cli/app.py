@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
-from . import activation, change, create, environments, modules, operations, site
+from . import activation, change, create, environments, modules, operations, packages, site
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -22,9 +22,9 @@ def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 def app() -> None:
-    """Make, list and delete environments whose kernels Jupyter shows."""
+    """Make, change, list and delete environments whose kernels Jupyter shows."""
 
 
-for module in (create, environments, change, activation, operations, modules, site):
+for module in (create, environments, packages, change, activation, operations, modules, site):
     for command in module.COMMANDS:
         app.add_command(command)

@@ -162,6 +162,7 @@ def _build(
         system_site_packages=work.choice.system_site_packages,
         packages=work.requirements if built.packages is None else built.packages,
         channels=built.channels,
+        virtual_packages=request.virtual_packages,
         modules=captured.modules if captured else None,
         build_variables=request.build_variables,
         variables=work.variables,

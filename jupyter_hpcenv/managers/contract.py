@@ -11,7 +11,7 @@ from traitlets import MetaHasTraits
 from traitlets.config import Configurable
 
 from ..errors import InvalidRequest, WrongState
-from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 
 
 class ManagerFacts(msgspec.Struct, kw_only=True):
@@ -74,6 +74,18 @@ class Built(msgspec.Struct, kw_only=True):
     packages: list[str] | None = None
     """What was asked for, where that is more than the request's packages; None: just those."""
     channels: list[str] = []
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a change did to the packages of an environment."""
+
+    plan: dict[str, Any]
+    """What came, changed and went, as plain data; as `Manager.plan_change` says it beforehand."""
+    packages: list[str]
+    """What counts as asked for from now on."""
+    tools: dict[str, str] = {}
+    python: str = ""
+    """Version afterwards; empty where there is none in it."""
 
 
 class Package(msgspec.Struct, kw_only=True):
@@ -145,6 +157,37 @@ class Manager(Configurable, metaclass=ManagerMeta):
     ) -> dict[str, Any]:
         """Return what `create` would do, as plain data; nothing is left on disk but what caches keep."""
         raise InvalidRequest(f"The manager {self.name} can not say beforehand what it would install.")
+
+    def change_steps(self) -> list[Step]:
+        """Return the steps that `change` will report; empty where packages can not be changed."""
+        return []
+
+    def decide(self, record: Record, changes: Changes) -> Choice:
+        """Decide about a change of packages and refuse what can be known to fail; called at submit."""
+        raise InvalidRequest(
+            f"The packages of {record.name} can not be changed: it was made by the manager “{self.name}”.",
+            hints=["Make another environment that has what you need."],
+        )
+
+    def plan_change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> dict[str, Any]:
+        """Return what `change` would do, as plain data; the prefix stays as it is."""
+        raise InvalidRequest(f"The manager {self.name} can not say beforehand what it would change.")
+
+    def keep(self, record: Record, before: Path) -> None:
+        """Put at *before*, in one step, what `back` needs; called when nothing has changed yet."""
+        raise NotImplementedError
+
+    def change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> Outcome:
+        """Change the packages of a prefix; where it raises, or is killed, the caller has `back` called."""
+        raise NotImplementedError
+
+    def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
+        """Bring the prefix back to how it was when *before* was kept; may be killed and called again."""
+        raise NotImplementedError
 
     def arrived(self, prefix: Path) -> str:
         """Tell other tools that *prefix* is there: it was created or restored; return a warning, or an empty text."""

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -61,7 +61,7 @@ def probe(index: str, requirements: Sequence[str], patience: float = PATIENCE) -
         return
     address = without_credentials(index)
     names = plain_names(requirements)[:MOST_NAMES]
-    answers = _ask({name: f"{address.rstrip('/')}/{name}/" for name in names or ["pip"]}, patience)
+    answers = ask({name: f"{address.rstrip('/')}/{name}/" for name in names or ["pip"]}, patience)
     problems = [str(answer) for answer in answers.values() if not isinstance(answer, int)]
     if not any(isinstance(answer, int) for answer in answers.values()):
         why = problems[0] if problems else f"no answer within {patience:g} s"
@@ -86,17 +86,30 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _ask(urls: dict[str, str], patience: float) -> dict[str, int | str]:
-    """Return the answers that came in time. Threads are daemons: nobody waits for a name server that hangs."""
+def ask(
+    urls: Mapping[str, str],
+    patience: float,
+    context: ssl.SSLContext | None = None,
+    proxies: dict[str, str] | None = None,
+    headers: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, int | str]:
+    """Return the answers that came in time: a status, or why there is none. *headers* are by name of the question.
+
+    Threads are daemons: nobody waits for a name server that hangs.
+    """
     until = time.monotonic() + patience
     answers: queue.SimpleQueue[tuple[str, int | str]] = queue.SimpleQueue()
-    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    opener = urllib.request.build_opener(
+        _Stay,
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.HTTPSHandler(context=context or ssl.create_default_context()),
+    )
 
-    def ask(name: str, url: str) -> None:
-        answers.put((name, _status(opener, url, patience)))
+    def put(name: str, url: str) -> None:
+        answers.put((name, _status(opener, url, patience, (headers or {}).get(name, {}))))
 
     for name, url in urls.items():
-        threading.Thread(target=ask, args=(name, url), daemon=True).start()
+        threading.Thread(target=put, args=(name, url), daemon=True).start()
     found: dict[str, int | str] = {}
     while len(found) < len(urls) and (left := until - time.monotonic()) > 0:
         try:
@@ -114,10 +127,10 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _status(opener: urllib.request.OpenerDirector, url: str, patience: float) -> int | str:
+def _status(opener: urllib.request.OpenerDirector, url: str, patience: float, headers: Mapping[str, str]) -> int | str:
     """Return the HTTP status of *url*, or a text that says why there is none."""
-    # probe() lets only http and https through
-    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "jupyter_hpcenv"})  # noqa: S310
+    said = {"User-Agent": "jupyter_hpcenv", **headers}
+    request = urllib.request.Request(url, method="HEAD", headers=said)  # noqa: S310  only http and https get here
     try:
         with opener.open(request, timeout=patience) as answer:
             return int(answer.status)

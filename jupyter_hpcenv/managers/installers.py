@@ -227,22 +227,18 @@ def install(
     env: Mapping[str, str],
     report: Reporter,
     providers: Mapping[str, str] | None = None,
+    more: Sequence[str] = (),
 ) -> None:
     """Install what the file *wanted* names, in one transaction; raises what `failures.failure` finds.
 
     The working folder is the file's: uv looks for ``uv.toml`` in the folders above it, and above a
-    temporary folder others could put one. *providers* is the site's table of modules, by what a build may miss.
+    temporary folder others could put one. *providers* is the site's table of modules, by what a build may miss;
+    *more* are options besides.
     """
-    python = str(prefix / "bin" / "python")
-    if choice.installer == "uv":
-        argv = [find_uv(), "pip", "install", "--python", python, "--no-compile-bytecode"]
-        argv += ["--color", "never", "--no-progress"]
-    else:
-        argv = [python, "-m", "pip", "install", "--no-compile", "--no-color", "--progress-bar", "raw"]
     watch = Watch(report, choice.installer)
     watch.begin()
     done: Completed = run(
-        [*argv, *_options(choice), "-r", str(wanted)],
+        [*command(choice, prefix), *more, *options(choice), "-r", str(wanted)],
         env=env,
         cwd=wanted.parent,
         on_line=watch.line,
@@ -253,7 +249,16 @@ def install(
     watch.end()
 
 
-def _options(choice: Choice) -> list[str]:
+def command(choice: Choice, prefix: Path) -> list[str]:
+    """Return the command that installs into *prefix*, without what is to be installed."""
+    python = str(prefix / "bin" / "python")
+    if choice.installer == "uv":
+        argv = [find_uv(), "pip", "install", "--python", python, "--no-compile-bytecode"]
+        return [*argv, "--color", "never", "--no-progress"]
+    return [python, "-m", "pip", "install", "--no-compile", "--no-color", "--progress-bar", "raw"]
+
+
+def options(choice: Choice) -> list[str]:
     """Return the site's own settings as options; none of them is a person's."""
     argv = common_options(choice.options)
     if choice.options.get("prefer_binary") and choice.installer == "pip":  # uv has no such option

@@ -14,11 +14,11 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ..process import environment
 from ..site import Site
-from . import index, installers, locking, packages, pipconf
-from .contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
+from . import changing, index, installers, locking, packages, pipconf, snapshot
+from .contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
 
@@ -203,12 +203,7 @@ class VenvManager(Manager):
 
     def steps(self, request: CreateRequest) -> list[Step]:
         """Return the steps of a build."""
-        return [
-            Step(name="prefix", title="Create the prefix"),
-            Step(name="resolve", title="Resolve"),
-            Step(name="download", title="Download"),
-            Step(name="install", title="Install"),
-        ]
+        return [Step(name="prefix", title="Create the prefix"), *self.change_steps()]
 
     # -- building -------------------------------------------------------
 
@@ -228,8 +223,7 @@ class VenvManager(Manager):
         tools = {choice.creator: make_prefix(choice.creator, choice.python, prefix, shared, env, report)}
         installers.seed_pip(choice, prefix, env, report)
         installers.seed_backend(choice, prefix, env, report)
-        seeded = next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
-        tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else seeded
+        tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else _pip_of(prefix)
         with self._own_folder() as folder:
             constrained = installers.write_constraints(folder, around)
             wanted = installers.write_requirements(folder, requirements, choice.kernel, constrained=constrained)
@@ -237,7 +231,7 @@ class VenvManager(Manager):
         return Built(
             creator=choice.creator,
             installer=choice.installer,
-            tools={tool: number for tool, number in tools.items() if number},
+            tools=_told(tools),
             python=python_of(prefix, choice.python),
             python_path=choice.python.path,
         )
@@ -255,6 +249,93 @@ class VenvManager(Manager):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, from the metadata files in its site-packages."""
         return packages.list_packages(prefix)
+
+    # -- changing -------------------------------------------------------
+
+    def change_steps(self) -> list[Step]:
+        """Return the steps of a change."""
+        return [
+            Step(name="resolve", title="Resolve"),
+            Step(name="download", title="Download"),
+            Step(name="install", title="Install"),
+        ]
+
+    def decide(self, record: Record, changes: Changes) -> Choice:
+        """Take the installer that built the environment, and ask the index for what is new."""
+        changing.check(changes, packages.list_packages(Path(record.prefix)), kernel=bool(record.kernelspec))
+        around = Surroundings(
+            modules=record.modules.load if record.modules else [],
+            brings_packages=record.modules is not None and record.system_site_packages,
+        )
+        installer, reason = record.installer, ""
+        if installer == "uv" and not find_uv():
+            installer, reason = "pip", "uv, which built the environment, is not installed any more"
+        if installer == "pip" and (diverting := pipconf.diverting(None)):
+            raise InvalidRequest(
+                f"{diverting}, so pip would not install into the environment.",
+                hints=["Take that line out of pip's configuration."],
+            )
+        choice = Choice(
+            python=PythonFact(
+                path=record.python_path, real="", version=record.python, source="path", label=f"Python {record.python}"
+            ),
+            creator=record.creator,
+            installer=installer if installer in INSTALLERS else "pip",
+            reason=f"Packages are installed by pip, because {reason}." if reason else "",
+            system_site_packages=record.system_site_packages,
+            kernel=False,  # it is there, and what keeps it working is proven afterwards
+            options=self._options(installer, around),
+        )
+        new = [*changes.install, *(line for line in changes.update if line != changing.name_of(line))]
+        if new and self.probe_index and not self.no_index:
+            self._ask_index(choice, new, None)
+        return choice
+
+    def plan_change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> dict[str, Any]:
+        """Ask the installer what it would do."""
+        with self._ready(record, choice, report, around) as (folder, env):
+            return changing.plan(changes, choice, record.packages, Path(record.prefix), env, folder, report)
+
+    def keep(self, record: Record, before: Path) -> None:
+        """Keep the prefix by hardlinks."""
+        snapshot.take(Path(record.prefix), before)
+
+    def change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> Outcome:
+        """Install and update in one run of the installer, then remove."""
+        prefix = Path(record.prefix)
+        with self._ready(record, choice, report, around) as (folder, env):
+            done = changing.change(
+                changes, choice, record.packages, prefix, env, folder, report, self._site.module_hints
+            )
+            return Outcome(
+                plan=done,
+                packages=changing.asked_after(record.packages, changes),
+                tools=_told({choice.installer: uv_version(env) if choice.installer == "uv" else _pip_of(prefix)}),
+                python=record.python,
+            )
+
+    @contextlib.contextmanager
+    def _ready(
+        self, record: Record, choice: Choice, report: Reporter, around: Surroundings
+    ) -> Iterator[tuple[Path, dict[str, str]]]:
+        """Give a folder for an installer's files, and its variables; say what was decided."""
+        for text in filter(None, [choice.reason]):
+            report.line("output", text)
+        for warning in choice.warnings:
+            report.line("warning", warning)
+        inherited = around.environ or environment(self._site.passthrough)
+        env = installers.build_environment(inherited, choice, Path(record.prefix), around)
+        with self._own_folder() as folder:
+            installers.write_constraints(folder, around)
+            yield folder, env
+
+    def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
+        """Rename what was kept to where it was."""
+        snapshot.put_back(Path(record.prefix), before)
 
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a prefix elsewhere gets the very packages of *record*'s; raises what `locking.lock` raises."""
@@ -279,6 +360,14 @@ class VenvManager(Manager):
             variables=variables,
             dropped=sorted(pipconf.DROPPED | installers.UV_DROPPED),
         )
+
+
+def _pip_of(prefix: Path) -> str:
+    return next((each.version for each in packages.list_packages(prefix) if each.name == "pip"), "")
+
+
+def _told(tools: Mapping[str, str]) -> dict[str, str]:
+    return {tool: number for tool, number in tools.items() if number}
 
 
 def _check_minor(python: PythonFact, around: Surroundings, found: Sequence[PythonFact]) -> None:

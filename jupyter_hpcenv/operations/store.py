@@ -275,7 +275,7 @@ def gone(folder: Folder, status: Status) -> Interrupted:
     running = next((step.title for step in status.steps if step.state == "running"), "")
     return Interrupted(
         "The worker went away before it was done" + (f", at “{running}”." if running else "."),
-        hints=["Create it again; what was downloaded is still in the cache."],
+        hints=["Ask for it again; what was downloaded is still in the cache."],
         reason=folder.words_of_the_worker(),
     )
 

@@ -15,6 +15,7 @@ import re
 from typing import Any, NamedTuple
 
 from ..models import (
+    Changes,
     CreateRequest,
     Environment,
     EnvironmentDetail,
@@ -124,6 +125,26 @@ ROUTES: tuple[Route, ...] = (
         body=environments.ToInstall,
     ),
     Route("GET", f"{_ENVIRONMENT}/packages", "read", environments.Packages, "List installed packages", "list[Package]"),
+    Route(
+        "POST",
+        f"{_ENVIRONMENT}/changes",
+        "execute",
+        environments.PackageChanges,
+        "Install, update and remove packages, or plan that; the answer's Location is the operation to follow",
+        Operation,
+        202,
+        Changes,
+        headers=(("Idempotency-Key", "The same key with the same request gets the same operation."),),
+    ),
+    Route(
+        "POST",
+        f"{_ENVIRONMENT}/repair",
+        "execute",
+        environments.Repair,
+        "Put right what a change of packages left that was killed",
+        Operation,
+        202,
+    ),
     Route(
         "PUT",
         f"{_ENVIRONMENT}/kernels/{{kernel}}",

@@ -152,6 +152,14 @@ class StandIn:
         self._note("plan", request)
         return operation()
 
+    def change_packages(self, reference: str, changes: Any, idempotency_key: str = "") -> Operation:
+        self._note("change_packages", reference, changes, idempotency_key)
+        return operation()
+
+    def repair(self, reference: str) -> Operation:
+        self._note("repair", reference)
+        return operation()
+
     def patch(self, reference: str, patch: Any, if_match: int | None = None) -> EnvironmentDetail:
         self._note("patch", reference, patch, if_match)
         return detail(revision=4)

@@ -20,6 +20,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "plans"): SOME_REQUEST,
     ("PATCH", "environments/{environment}"): {"display_name": "Climate"},
     ("POST", "environments/{environment}/activation"): {"dialect": "lmod"},
+    ("POST", "environments/{environment}/changes"): {"install": ["numpy"]},
     ("POST", "modules/check"): {"modules": ["gcc/12"]},
 }
 
@@ -90,7 +91,9 @@ def test_actions() -> None:
     assert {name_of(route) for route in ROUTES if route.action == "execute"} == {
         "POST environments",
         "PATCH environments/{environment}",  # a change of modules or variables is proven by starting the kernel
+        "POST environments/{environment}/changes",
         "POST environments/{environment}/refresh",
+        "POST environments/{environment}/repair",
         "POST modules/check",
         "POST plans",  # captures modules, and works for long
     }

@@ -29,7 +29,7 @@ from jupyter_hpcenv.server.handlers.openapi import DOCUMENT
 from ..serving import Answer, Documented, Server
 
 #: Requests for each route, half of them as the document allows and half not.
-EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("HPCENV_SCHEMA_EXAMPLES", "40"))
 CHECKS = [status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
 SERVED = json.loads(DOCUMENT.read_bytes())
 #: The same without its locks: schemathesis would spend most examples on the door, of which other tests know all.

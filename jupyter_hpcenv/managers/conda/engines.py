@@ -21,12 +21,30 @@ class Engine(Protocol):
         """Make *prefix* an environment with what *specs* ask for."""
 
     def install_pinned(
-        self, source: Source, pinned: Sequence[PinnedPackage], prefix: Path, report: Reporter
+        self,
+        source: Source,
+        pinned: Sequence[PinnedPackage],
+        prefix: Path,
+        report: Reporter,
+        requested: Sequence[str] = (),
     ) -> list[Installed]:
-        """Make *prefix* an environment of exactly these packages."""
+        """Make *prefix* an environment of exactly these packages; *requested* are the specs that asked for them."""
 
-    def change(self, source: Source, prefix: Path, report: Reporter, *, install: Sequence[str] = ()) -> Plan:
-        """Install more into *prefix*."""
+    def change(
+        self,
+        source: Source,
+        prefix: Path,
+        report: Reporter,
+        *,
+        install: Sequence[str] = (),
+        update: Sequence[str] = (),
+        update_all: bool = False,
+        remove: Sequence[str] = (),
+    ) -> Plan:
+        """Install, update and remove packages of *prefix* in one transaction; return what it did."""
+
+    def recover(self, source: Source, prefix: Path, report: Reporter) -> bool:
+        """Finish a change that was killed in the middle, or take it back; return whether there was one."""
 
     def plan(
         self,
@@ -34,8 +52,13 @@ class Engine(Protocol):
         specs: Sequence[str] = (),
         prefix: Path | None = None,
         report: Reporter | None = None,
+        *,
+        install: Sequence[str] = (),
+        update: Sequence[str] = (),
+        update_all: bool = False,
+        remove: Sequence[str] = (),
     ) -> Plan:
-        """Return what `create` would do with *specs*."""
+        """Return what `create` would do with *specs*, or `change` with *prefix*."""
 
     def plan_pinned(self, source: Source, pinned: Sequence[PinnedPackage]) -> Plan:
         """Return what `install_pinned` would do."""
@@ -57,18 +80,41 @@ class EmbeddedEngine:
         return engine.create(source, specs, prefix, report)
 
     def install_pinned(
-        self, source: Source, pinned: Sequence[PinnedPackage], prefix: Path, report: Reporter
+        self,
+        source: Source,
+        pinned: Sequence[PinnedPackage],
+        prefix: Path,
+        report: Reporter,
+        requested: Sequence[str] = (),
     ) -> list[Installed]:
         """Make *prefix* an environment of exactly these packages."""
         from . import engine
 
-        return engine.install_pinned(source, pinned, prefix, report)
+        return engine.install_pinned(source, pinned, prefix, report, requested)
 
-    def change(self, source: Source, prefix: Path, report: Reporter, *, install: Sequence[str] = ()) -> Plan:
-        """Install more into *prefix*."""
+    def change(
+        self,
+        source: Source,
+        prefix: Path,
+        report: Reporter,
+        *,
+        install: Sequence[str] = (),
+        update: Sequence[str] = (),
+        update_all: bool = False,
+        remove: Sequence[str] = (),
+    ) -> Plan:
+        """Install, update and remove packages of *prefix* in one transaction."""
         from . import engine
 
-        return engine.change(source, prefix, report, install=install)
+        return engine.change(
+            source, prefix, report, install=install, update=update, update_all=update_all, remove=remove
+        )
+
+    def recover(self, source: Source, prefix: Path, report: Reporter) -> bool:
+        """Finish a change that was killed in the middle, or take it back."""
+        from . import engine
+
+        return engine.recover(source, prefix, report)
 
     def plan(
         self,
@@ -76,11 +122,18 @@ class EmbeddedEngine:
         specs: Sequence[str] = (),
         prefix: Path | None = None,
         report: Reporter | None = None,
+        *,
+        install: Sequence[str] = (),
+        update: Sequence[str] = (),
+        update_all: bool = False,
+        remove: Sequence[str] = (),
     ) -> Plan:
-        """Return what `create` would do with *specs*."""
+        """Return what `create` would do with *specs*, or `change` with *prefix*."""
         from . import engine
 
-        return engine.plan(source, specs, prefix, report)
+        return engine.plan(
+            source, specs, prefix, report, install=install, update=update, update_all=update_all, remove=remove
+        )
 
     def plan_pinned(self, source: Source, pinned: Sequence[PinnedPackage]) -> Plan:
         """Return what `install_pinned` would do."""

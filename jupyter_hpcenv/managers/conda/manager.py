@@ -7,31 +7,29 @@ imports either before something is built.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from traitlets import Bool, Dict, Enum, List, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
 from ...errors import HpcenvError, InvalidRequest, PathTooLong
 from ...files import make_private
-from ...models import Contents, CreateRequest, PinnedPackage, PythonFact, Reporter, Step
+from ...models import BY_PIP, Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ...process import environment
 from ...site import Site
-from ...site.locations import place_for
-from .. import packages
-from ..contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
-from . import installed, pip_part, registered
+from ...site.locations import ELSEWHERE, place_for, root_of
+from .. import index, packages
+from ..contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
+from . import asked, changing, installed, pip_part, probing, rebuilding, registered
 from .channels import Channels, resolve
 from .credentials import holds_secret
 from .engines import Engine, engine_for
 from .plan import Source
-from .settings import REQUEST, Settings, load
+from .settings import REQUEST, Settings, load, pins
 
 LONGEST_PREFIX = 255
-_VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
 
 
 class CondaManager(Manager):
@@ -84,6 +82,14 @@ class CondaManager(Manager):
         help="""Versions of virtual packages on the computers that environments are for, such as {"cuda": "12.4"};
         a request’s own win. Empty: what this computer has.""",
     ).tag(config=True)
+
+    probe_channels = Bool(
+        True, help="Ask the channels, when a request is submitted, whether they answer and are channels."
+    ).tag(config=True)
+
+    probe_timeout = Float(index.PATIENCE, min=0.1, help="Seconds that the channels have for their answers.").tag(
+        config=True
+    )
 
     @validate("default_channels", "allowed_channels")
     def _check_channels(self, proposal: dict[str, Any]) -> Any:
@@ -144,19 +150,20 @@ class CondaManager(Manager):
         pinned = held.pinned
         settings = load(prefix=prefix, channels=[*request.channels, *held.channels])
         if pinned:
-            settings = settings.with_channels(list(dict.fromkeys(map(_channel_of, pinned))), REQUEST)
+            settings = settings.with_channels(list(dict.fromkeys(map(asked.channel_of, pinned))), REQUEST)
         chosen = self._choose(settings)
-        specs = list(dict.fromkeys([*_python(request.python), *held.specs, *requirements]))
+        specs = list(dict.fromkeys([*asked.python(request.python), *held.specs, *requirements]))
         if pinned and specs:
             raise InvalidRequest(
                 f"The file says exactly what is to be installed, so “{specs[0]}” can not be asked for besides.",
                 hints=["Leave it out, and install it afterwards."],
             )
-        return Choice(
+        virtual = asked.virtual(request, self.virtual_packages)
+        choice = Choice(
             python=PythonFact(
                 path="",
                 real="",
-                version=_version_in(specs, pinned),
+                version=asked.version_in(specs, pinned),
                 source="conda",
                 label="Python from the channels",
             ),
@@ -165,34 +172,31 @@ class CondaManager(Manager):
             warnings=[*settings.warnings, *chosen.warnings, *held.warnings],
             kernel=request.kernel,
             options={
-                "channels": chosen.urls,
-                "priority": settings.channel_priority,
-                "cache": str(self._cache(settings, root)),
-                "offline": settings.offline,
-                "ssl_verify": settings.ssl_verify,
-                "constraints": settings.pinned_packages,
-                "virtual": [f"{name}={version}" for name, version in self._virtual(request).items()],
-                "copy": location in self.copy_locations or settings.always_copy,
-                "tools": _tools(specs, request.kernel, bool(held.pip), settings),
+                **self._means(settings, chosen, virtual, self._cache(settings, root), location),
+                "tools": asked.tools(specs, request.kernel, bool(held.pip), settings),
                 "specs": specs,
                 "pip": held.pip,
                 "pinned": [f"{each.url} {each.sha256 or '-'} {each.md5 or '-'}" for each in pinned],
             },
         )
+        if self.probe_channels:
+            probing.probe(self._source(choice, prefix), pinned, self.probe_timeout)
+        return choice
 
-    def _virtual(self, request: CreateRequest) -> dict[str, str]:
-        """Return the virtual packages that are not to be those of this computer: the request's word is the last."""
-        start = "CONDA_OVERRIDE_"
-        said = {name.removeprefix(start).lower(): text for name, text in os.environ.items() if name.startswith(start)}
-        asked = {name.removeprefix("__"): version for name, version in request.virtual_packages.items()}
-        found = {**self.virtual_packages, **said, **asked}
-        for name, version in found.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or not re.fullmatch(r"[\w.+!-]{0,60}", version):
-                raise InvalidRequest(
-                    f"“{name[:60]}={version[:60]}” is no version of a virtual package.",
-                    hints=["Write, for example, cuda=12.4 or glibc=2.28."],
-                )
-        return found
+    def _means(
+        self, settings: Settings, chosen: Channels, virtual: Mapping[str, str], cache: Path, location: str
+    ) -> dict[str, str | bool | list[str]]:
+        """Return what the engine is given whatever is asked for, as a choice keeps it."""
+        return {
+            "channels": chosen.urls,
+            "priority": settings.channel_priority,
+            "cache": str(cache),
+            "offline": settings.offline,
+            "ssl_verify": settings.ssl_verify,
+            "constraints": settings.pinned_packages,
+            "virtual": [f"{name}={version}" for name, version in virtual.items()],
+            "copy": location in self.copy_locations or settings.always_copy,
+        }
 
     def _cache(self, settings: Settings, root: Path) -> Path:
         """Return the folder of the package cache: near the environments, because links do not cross filesystems."""
@@ -226,8 +230,8 @@ class CondaManager(Manager):
         for warning in choice.warnings:
             report.line("warning", warning)
         report.line("output", f"Channels: {', '.join(source.channels)}.")
-        pinned = _pinned(_words(options, "pinned"))
-        tools = _words(options, "tools")
+        pinned = asked.pinned(asked.words(options, "pinned"))
+        tools = asked.words(options, "tools")
         if pinned:
             engine.install_pinned(source, pinned, prefix, report)
             there = {each.name for each in installed.read(prefix)}
@@ -235,8 +239,8 @@ class CondaManager(Manager):
                 report.line("output", f"The file does not have {' and '.join(missing)}; added for the kernel.")
                 engine.change(source, prefix, report, install=missing)
         else:
-            engine.create(source, [*_words(options, "specs"), *tools], prefix, report)
-        if lines := _words(options, "pip"):
+            engine.create(source, [*asked.words(options, "specs"), *tools], prefix, report)
+        if lines := asked.words(options, "pip"):
             report.step("pip")
             pip_part.install(lines, prefix, around.environ or environment(self._site.passthrough), report)
         python = next((each.version for each in installed.read(prefix) if each.name == "python"), "")
@@ -246,7 +250,7 @@ class CondaManager(Manager):
             tools=engine.versions(),
             python=python,
             python_path=str(prefix / "bin" / "python") if python else "",
-            packages=_words(options, "specs"),
+            packages=[*asked.words(options, "specs"), *asked.by_pip(options)],
             channels=source.channels,
         )
 
@@ -257,14 +261,14 @@ class CondaManager(Manager):
         source = self._source(choice, prefix)
         make_private(Path(source.cache))
         report.step("solve")
-        pinned = _pinned(_words(choice.options, "pinned"))
+        pinned = asked.pinned(asked.words(choice.options, "pinned"))
         engine = self._engine(around)
         if pinned:
             found = engine.plan_pinned(source, pinned)
         else:
-            specs = [*_words(choice.options, "specs"), *_words(choice.options, "tools")]
+            specs = [*asked.words(choice.options, "specs"), *asked.words(choice.options, "tools")]
             found = engine.plan(source, specs, None, report)
-        return {**msgspec.to_builtins(found), "pip": _words(choice.options, "pip"), "warnings": choice.warnings}
+        return {**msgspec.to_builtins(found), "pip": asked.words(choice.options, "pip"), "warnings": choice.warnings}
 
     def _engine(self, around: Surroundings) -> Engine:
         return engine_for(self.engine, self.command, around.environ or environment(self._site.passthrough))
@@ -272,22 +276,88 @@ class CondaManager(Manager):
     def _source(self, choice: Choice, prefix: Path) -> Source:
         """Return what the engine needs; proxies are read here, because they may hold what no ticket may."""
         options = choice.options
-        virtual = dict(word.split("=", 1) for word in _words(options, "virtual"))
+        virtual = dict(word.split("=", 1) for word in asked.words(options, "virtual"))
         settings = load(prefix=prefix)
         return Source(
-            channels=_words(options, "channels"),
+            channels=asked.words(options, "channels"),
             priority=str(options["priority"]),
             cache=str(options["cache"]),
             offline=bool(options["offline"]),
             proxies=settings.proxy_servers,
             ssl_verify=str(options["ssl_verify"]),
-            constraints=_words(options, "constraints"),
+            constraints=asked.words(options, "constraints"),
             virtual_packages=virtual,
             link_scripts=self.link_scripts,
             copy=bool(options["copy"]),
             retries=settings.remote_max_retries,
             patience=int(settings.remote_read_timeout_secs),
         )
+
+    # -- changing -------------------------------------------------------
+
+    def change_steps(self) -> list[Step]:
+        """Return the steps of a change."""
+        return [*self.plan_steps(), Step(name="link", title="Link")]
+
+    def decide(self, record: Record, changes: Changes) -> Choice:
+        """Decide where packages come from now: from the environment's own channels, by today's configuration."""
+        prefix = Path(record.prefix)
+        changing.check(changes, installed.read(prefix), kernel=bool(record.kernelspec))
+        self._engine(Surroundings())
+        settings = load(prefix=prefix, channels=record.channels)
+        chosen = self._choose(settings)
+        virtual = asked.virtual(CreateRequest(name="", virtual_packages=record.virtual_packages), self.virtual_packages)
+        root = prefix.parent if record.location in ("", ELSEWHERE) else root_of(self._site, record.location)
+        means = self._means(settings, chosen, virtual, self._cache(settings, root), record.location)
+        held = asked.words(means, "constraints")
+        return Choice(
+            python=PythonFact(
+                path=record.python_path, real="", version=record.python, source="conda", label="Its own Python"
+            ),
+            creator=self.engine,
+            installer=self.engine,
+            warnings=[*settings.warnings, *chosen.warnings],
+            kernel=False,  # it is there, and what keeps it working is proven afterwards
+            options={**means, "constraints": list(dict.fromkeys([*held, *pins(prefix)]))},
+        )
+
+    def plan_change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> dict[str, Any]:
+        """Solve, and say what would come, change and go."""
+        source = self._source(choice, Path(record.prefix))
+        make_private(Path(source.cache))
+        report.step("solve")
+        found = self._engine(around).plan(source, (), Path(record.prefix), report, **changing.wish(changes))
+        return {**msgspec.to_builtins(found), "pip": [], "warnings": choice.warnings}
+
+    def keep(self, record: Record, before: Path) -> None:
+        """Write down the exact packages; the cache has them, or the channels."""
+        changing.keep(Path(record.prefix), before)
+
+    def change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> Outcome:
+        """Solve, download and link in one transaction."""
+        prefix = Path(record.prefix)
+        source, engine = self._source(choice, prefix), self._engine(around)
+        make_private(Path(source.cache))
+        report.step("solve")
+        for warning in choice.warnings:
+            report.line("warning", warning)
+        done = engine.change(source, prefix, report, **changing.wish(changes))
+        by_pip = [line for line in record.packages if line.startswith(BY_PIP)]
+        return Outcome(
+            plan={**msgspec.to_builtins(done), "pip": [], "warnings": []},
+            packages=[*changing.requested(prefix), *by_pip],
+            tools=engine.versions(),
+            python=next((each.version for each in installed.read(prefix) if each.name == "python"), ""),
+        )
+
+    def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
+        """Link the exact packages that were there."""
+        prefix = Path(record.prefix)
+        changing.back(self._engine(Surroundings()), self._source(choice, prefix), prefix, before, report)
 
     # -- looking --------------------------------------------------------
 
@@ -301,6 +371,10 @@ class CondaManager(Manager):
             *of_pip,
         ]
 
+    def rebuild(self, record: Record) -> Rebuild:
+        """Return how a batch job makes it anew on its node, where a micromamba, mamba or conda is on PATH."""
+        return rebuilding.rebuild(Path(record.prefix))
+
     def arrived(self, prefix: Path) -> str:
         """Write it into the user's list of conda environments, where conda and mamba look for names."""
         return registered.register(prefix)
@@ -308,49 +382,3 @@ class CondaManager(Manager):
     def gone(self, prefix: Path) -> None:
         """Take it out of that list."""
         registered.unregister(prefix)
-
-
-def _python(wanted: str) -> list[str]:
-    """Return the match spec of the Python that was asked for, if one was."""
-    if not wanted.strip():
-        return []
-    if not _VERSION.fullmatch(wanted.strip()):
-        raise InvalidRequest(
-            f"“{wanted}” is no version of Python; a conda environment gets its Python from the channels.",
-            hints=["Give a version such as 3.12, or leave it out."],
-        )
-    return [f"python {wanted.strip()}.*" if wanted.count(".") < 2 else f"python {wanted.strip()}"]
-
-
-def _tools(specs: list[str], kernel: bool, pip: bool, settings: Settings) -> list[str]:
-    """Return what is installed unasked: what the kernel needs, and pip where it will be used."""
-    names = {installed.name_of(spec) for spec in specs}
-    wanted = ["ipykernel"] if kernel else []
-    if pip or (kernel and settings.add_pip_as_python_dependency):
-        wanted.append("pip")
-    return [name for name in wanted if name not in names]
-
-
-def _version_in(specs: list[str], pinned: list[PinnedPackage]) -> str:
-    """Return the version of Python that is asked for, as far as it is said."""
-    for each in pinned:
-        if match := re.search(r"/python-(\d[\w.]*)-[^/]*$", each.url):
-            return match[1]
-    for spec in specs:
-        if installed.name_of(spec) == "python" and (match := re.search(r"\d+\.\d+(?:\.\d+)?", spec)):
-            return match[0]
-    return ""
-
-
-def _channel_of(package: PinnedPackage) -> str:
-    return package.url.rsplit("/", 2)[0]
-
-
-def _pinned(lines: list[str]) -> list[PinnedPackage]:
-    found = (line.rsplit(" ", 2) for line in lines)
-    return [PinnedPackage(url=url, sha256=sha.strip("-"), md5=md5.strip("-")) for url, sha, md5 in found]
-
-
-def _words(options: Mapping[str, str | bool | list[str]], name: str) -> list[str]:
-    value = options.get(name)
-    return list(value) if isinstance(value, list) else []

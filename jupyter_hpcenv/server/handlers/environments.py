@@ -8,7 +8,7 @@ import msgspec
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from ...models import CreateRequest, EnvironmentPatch
+from ...models import Changes, CreateRequest, EnvironmentPatch, Operation
 from ..own_kernels import shut_down_or_refuse
 from .base import Handler, authorized
 
@@ -34,10 +34,14 @@ class Environments(Handler):
         """Submit a create request; answer the operation and where it can be followed."""
         key = self.idempotency_key()
         request = self.body(CreateRequest)
-        operation = await self.call_slow(lambda desk: desk.submit("create", request, key))
-        self.hpcenv.changed()
-        self.set_header("Location", url_path_join(self.base_url, "hpcenv", "operations", operation.id))
-        self.reply(operation, http.HTTPStatus.ACCEPTED)
+        begun(self, await self.call_slow(lambda desk: desk.submit("create", request, key)))
+
+
+def begun(handler: Handler, operation: Operation) -> None:
+    """Answer an operation that was accepted, and where it can be followed."""
+    handler.hpcenv.changed()
+    handler.set_header("Location", url_path_join(handler.base_url, "hpcenv", "operations", operation.id))
+    handler.reply(operation, http.HTTPStatus.ACCEPTED)
 
 
 class Environment(Handler):
@@ -126,3 +130,28 @@ class Packages(Handler):
         """Answer names and versions, read from its files."""
         identifier = self.environment_id(environment)
         self.reply(await self.call(lambda desk: desk.packages(identifier)))
+
+
+class PackageChanges(Handler):
+    """Changes of what is installed."""
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, environment: str) -> None:
+        """Submit a change, or a plan of one; answer the operation and where it can be followed."""
+        identifier = self.environment_id(environment)
+        key = self.idempotency_key()
+        changes = self.body(Changes)
+        begun(self, await self.call_slow(lambda desk: desk.change_packages(identifier, changes, key)))
+
+
+class Repair(Handler):
+    """What puts right an environment whose change was killed."""
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, environment: str) -> None:
+        """Submit a repair; answer the operation and where it can be followed."""
+        identifier = self.environment_id(environment)
+        self.no_body()
+        begun(self, await self.call_slow(lambda desk: desk.repair(identifier)))

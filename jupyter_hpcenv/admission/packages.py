@@ -1,0 +1,109 @@
+"""Decide about changes of an environment's packages, and find those that were killed in the middle."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import kernels
+from ..errors import InvalidRequest
+from ..formats.requirements import parse_requirement
+from ..lifecycle import packages
+from ..managers.contract import Manager
+from ..models import Changes, Record, Target, Ticket, utc_now
+from ..site import Site
+from ..site.config import username
+from .check import rules_of
+
+
+def canonical(changes: Changes, manager: Manager, site: Site) -> Changes:
+    """Return the request with each text in the manager's canonical form; raises `InvalidRequirement`."""
+    if manager.language == "conda":
+        from ..formats import matchspecs
+
+        def parsed(lines: list[str]) -> list[str]:
+            return list(dict.fromkeys(matchspecs.parse(line) for line in lines))
+    else:
+        rules = rules_of(site)
+
+        def parsed(lines: list[str]) -> list[str]:
+            return list(dict.fromkeys(parse_requirement(line, rules) for line in lines))
+
+    if not (changes.install or changes.update or changes.update_all or changes.remove):
+        raise InvalidRequest("Nothing is to be changed.", hints=["Say what to install, update or remove."])
+    return msgspec.structs.replace(
+        changes, install=parsed(changes.install), update=parsed(changes.update), remove=parsed(changes.remove)
+    )
+
+
+def ticket(
+    record: Record,
+    changes: Changes,
+    manager: Manager,
+    site: Site,
+    root: Path,
+    config: dict[str, Any],
+    identifier: str,
+    key: str,
+) -> Ticket:
+    """Return the operation that carries a change out, or plans it, with all that was decided."""
+    asked = canonical(changes, manager, site)
+    choice = manager.decide(record, asked)
+    if not changes.dry_run and (warning := _running(record)):
+        choice.warnings.append(warning)
+    work = packages.Work(choice=choice, changes=asked)
+    return Ticket(
+        id=identifier,
+        verb="plan_change" if changes.dry_run else "change",
+        target=target_of(record),
+        root=str(root),
+        request=msgspec.to_builtins(changes),
+        config=config,
+        work=msgspec.to_builtins(work),
+        steps=packages.plan_steps(manager, record) if changes.dry_run else packages.steps(manager, record),
+        submitted=utc_now(),
+        user=username(),
+        host=socket.gethostname(),
+        idempotency_key=key,
+    )
+
+
+def repair_ticket(record: Record, root: Path, config: dict[str, Any], identifier: str) -> Ticket:
+    """Return the operation that puts right what a killed change left."""
+    return Ticket(
+        id=identifier,
+        verb="repair",
+        target=target_of(record),
+        root=str(root),
+        request={},
+        config=config,
+        steps=packages.repair_steps(),
+        submitted=utc_now(),
+        user=username(),
+        host=socket.gethostname(),
+    )
+
+
+def target_of(record: Record) -> Target:
+    """Return the environment of a record as operations name it."""
+    return Target(id=record.id, name=record.name, location=record.location, prefix=record.prefix)
+
+
+def left_behind(prefix: Path) -> bool:
+    """Tell whether a change of *prefix* was killed, and a repair is worth another try."""
+    note = packages.note_of(prefix)
+    return note is not None and note.tries < packages.TRIES
+
+
+def _running(record: Record) -> str:
+    """Return a sentence on the kernels that will not see a change, or an empty text."""
+    pids = kernels.running(Path(record.prefix), [kernel.name for kernel in record.kernels])
+    if not pids:
+        return ""
+    many = len(pids) > 1
+    who = f"{len(pids)} kernel{'s' if many else ''} of {record.name} {'are' if many else 'is'} running"
+    keep = "they keep what they have" if many else "it keeps what it has"
+    return f"{who} (process {', '.join(map(str, pids))}): {keep} imported until restarted."

@@ -1,0 +1,133 @@
+"""The verbs for what is installed in an environment: packages, install, update, remove, repair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import table
+from .session import Session, with_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..models import Changes, Operation
+
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+_REFERENCE = click.argument("reference", metavar="ENVIRONMENT")
+
+
+@click.command()
+@_REFERENCE
+@with_session
+def packages(session: Session, reference: str) -> None:
+    """List what is installed in an environment.
+
+    What it inherits from modules or from its Python is not among it. ENVIRONMENT is its id, NAME or LOCATION/NAME.
+    """
+    found = session.admission.packages(reference)
+    cells = [(each.name, each.version, each.source) for each in found]
+    if not cells:
+        session.output.say("No packages are installed in it.")
+    session.output.result(found, table(("PACKAGE", "VERSION", "FROM"), cells) if cells else [])
+
+
+@click.command()
+@_REFERENCE
+@click.argument("wanted", nargs=-1, required=True, metavar="PACKAGE...")
+@_DRY_RUN
+@with_session
+def install(session: Session, reference: str, wanted: tuple[str, ...], dry_run: bool) -> int:
+    """Install packages into an environment.
+
+    Each PACKAGE is a requirement such as “pandas>=2”, or in a conda environment a match spec. What was asked for
+    earlier holds on. The kernel is proven afterwards; if it does not start, everything is put back.
+    """
+    from ..models import Changes
+
+    return _change(session, reference, Changes(install=list(wanted), dry_run=dry_run))
+
+
+@click.command()
+@_REFERENCE
+@click.argument("wanted", nargs=-1, metavar="[PACKAGE]...")
+@click.option("--all", "everything", is_flag=True, help="All packages.")
+@_DRY_RUN
+@with_session
+def update(session: Session, reference: str, wanted: tuple[str, ...], everything: bool, dry_run: bool) -> int:
+    """Update packages of an environment to the newest versions that fit.
+
+    A version that was asked for earlier stays: install the package anew to lift that. The kernel is proven
+    afterwards; if it does not start, everything is put back.
+    """
+    from ..models import Changes
+
+    if bool(wanted) is everything:
+        raise click.UsageError("Give PACKAGEs, or --all.")
+    return _change(session, reference, Changes(update=list(wanted), update_all=everything, dry_run=dry_run))
+
+
+@click.command()
+@_REFERENCE
+@click.argument("unwanted", nargs=-1, required=True, metavar="PACKAGE...")
+@_DRY_RUN
+@with_session
+def remove(session: Session, reference: str, unwanted: tuple[str, ...], dry_run: bool) -> int:
+    """Remove packages from an environment.
+
+    From a conda environment goes also what only they needed. The kernel is proven afterwards; if it does not start,
+    everything is put back. To remove the environment itself, see “delete”.
+    """
+    from ..models import Changes
+
+    return _change(session, reference, Changes(remove=list(unwanted), dry_run=dry_run))
+
+
+@click.command()
+@_REFERENCE
+@with_session
+def repair(session: Session, reference: str) -> int:
+    """Put right what a killed change of packages left.
+
+    Servers and commands that change something do this unasked; this is for when that did not succeed.
+    """
+    admission = session.admission
+    operation = _followed(session, lambda: admission.repair(reference))
+    session.output.result(operation.result, [f"{operation.environment.name} is as it should be."])
+    return 0
+
+
+def _change(session: Session, reference: str, changes: Changes) -> int:
+    from .planned import lines
+
+    admission = session.admission
+    operation = _followed(session, lambda: admission.change_packages(reference, changes))
+    result = operation.result or {}
+    plan = result if changes.dry_run else result.get("plan")
+    if plan is None:  # its worker died after all was done, and what it did was not noted
+        session.output.result(result, [f"Changed {operation.environment.name}."])
+        return 0
+    end = "Nothing was changed." if changes.dry_run else f"Changed {operation.environment.name}."
+    session.output.result(result, lines(plan, end))
+    return 0
+
+
+def _followed(session: Session, begin: Callable[[], Operation]) -> Operation:
+    """Begin an operation and follow it to its end; raises its error where it did not succeed."""
+    from . import failure
+    from .follow import Stop, follow
+    from .progress import view_for
+
+    admission = session.admission
+    with Stop() as stop, view_for(session.output) as view:
+        operation = follow(admission.operations, begin(), view, stop)
+    if operation.state == "interrupted":
+        admission.reconcile()
+        operation = admission.operations.get(operation.id)
+    if operation.state != "succeeded":
+        raise failure.of(operation)
+    return operation
+
+
+COMMANDS = (packages, install, update, remove, repair)

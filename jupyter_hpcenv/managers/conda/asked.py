@@ -1,0 +1,83 @@
+"""Read what a request asks for: which Python, which tools besides, which exact packages; and how a choice keeps it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from ...errors import InvalidRequest
+from ...models import BY_PIP, CreateRequest, PinnedPackage
+from . import installed
+from .settings import Settings
+
+_VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
+
+
+def python(wanted: str) -> list[str]:
+    """Return the match spec of the Python that was asked for, if one was."""
+    if not wanted.strip():
+        return []
+    if not _VERSION.fullmatch(wanted.strip()):
+        raise InvalidRequest(
+            f"“{wanted}” is no version of Python; a conda environment gets its Python from the channels.",
+            hints=["Give a version such as 3.12, or leave it out."],
+        )
+    return [f"python {wanted.strip()}.*" if wanted.count(".") < 2 else f"python {wanted.strip()}"]
+
+
+def tools(specs: list[str], kernel: bool, pip: bool, settings: Settings) -> list[str]:
+    """Return what is installed unasked: what the kernel needs, and pip where it will be used."""
+    names = {installed.name_of(spec) for spec in specs}
+    wanted = ["ipykernel"] if kernel else []
+    if pip or (kernel and settings.add_pip_as_python_dependency):
+        wanted.append("pip")
+    return [name for name in wanted if name not in names]
+
+
+def version_in(specs: list[str], pinned: list[PinnedPackage]) -> str:
+    """Return the version of Python that is asked for, as far as it is said."""
+    for each in pinned:
+        if match := re.search(r"/python-(\d[\w.]*)-[^/]*$", each.url):
+            return match[1]
+    for spec in specs:
+        if installed.name_of(spec) == "python" and (match := re.search(r"\d+\.\d+(?:\.\d+)?", spec)):
+            return match[0]
+    return ""
+
+
+def virtual(request: CreateRequest, site: Mapping[str, str]) -> dict[str, str]:
+    """Return the virtual packages that are not to be those of this computer: the request's word is the last."""
+    start = "CONDA_OVERRIDE_"
+    said = {name.removeprefix(start).lower(): text for name, text in os.environ.items() if name.startswith(start)}
+    wanted = {name.removeprefix("__"): version for name, version in request.virtual_packages.items()}
+    found = {**site, **said, **wanted}
+    for name, version in found.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or not re.fullmatch(r"[\w.+!-]{0,60}", version):
+            raise InvalidRequest(
+                f"“{name[:60]}={version[:60]}” is no version of a virtual package.",
+                hints=["Write, for example, cuda=12.4 or glibc=2.28."],
+            )
+    return found
+
+
+def channel_of(package: PinnedPackage) -> str:
+    """Return the URL of the channel that a package comes from."""
+    return package.url.rsplit("/", 2)[0]
+
+
+def pinned(lines: list[str]) -> list[PinnedPackage]:
+    """Return exact packages as a choice keeps them."""
+    found = (line.rsplit(" ", 2) for line in lines)
+    return [PinnedPackage(url=url, sha256=sha.strip("-"), md5=md5.strip("-")) for url, sha, md5 in found]
+
+
+def words(options: Mapping[str, str | bool | list[str]], name: str) -> list[str]:
+    """Return a list of a choice's options."""
+    value = options.get(name)
+    return list(value) if isinstance(value, list) else []
+
+
+def by_pip(options: Mapping[str, str | bool | list[str]]) -> list[str]:
+    """Return what pip is to install, as a record has it."""
+    return [f"{BY_PIP}{line}" for line in words(options, "pip")]
