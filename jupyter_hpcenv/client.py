@@ -101,12 +101,44 @@ class Client:
         if isinstance(packages, str):
             raise TypeError("packages is a list of requirements, not one text.")
         body = {"name": name, "packages": list(packages), **request}  # type: ignore[call-overload]
+        ended = self._carried_out("environments", body, wait=wait, on_line=on_line)
+        return self.show(ended["environment"]["id"]) if wait else ended
+
+    def change(
+        self,
+        reference: str,
+        *,
+        install: tuple[str, ...] | Rows | object = (),
+        update: tuple[str, ...] | Rows | object = (),
+        remove: tuple[str, ...] | Rows | object = (),
+        update_all: bool = False,
+        dry_run: bool = False,
+        on_line: OnLine | None = None,
+    ) -> Row:
+        """Install, update and remove packages in one transaction; return what came, changed and went.
+
+        With *dry_run* nothing is changed. A change after which the kernel does not start is taken back, and raises.
+        """
+        body: Row = {"update_all": update_all, "dry_run": dry_run}
+        for name, texts in (("install", install), ("update", update), ("remove", remove)):
+            if isinstance(texts, str):
+                raise TypeError(f"{name} is a list of packages, not one text.")
+            body[name] = list(texts)  # type: ignore[call-overload]
+        ended = self._carried_out(f"environments/{self._id(reference)}/changes", body, wait=True, on_line=on_line)
+        return _row(ended["result"] if dry_run else ended["result"].get("plan", {}))
+
+    def packages(self, reference: str) -> Rows:
+        """Return what is installed in an environment."""
+        return _rows(self._ask("GET", f"environments/{self._id(reference)}/packages"))
+
+    def _carried_out(self, path: str, body: Row, *, wait: bool, on_line: OnLine | None) -> Row:
+        """Submit an operation and return it: at once, or once it has succeeded; else its failure is raised."""
         # One key for both tries: if only the answer was lost, the second gets the same operation.
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         try:
-            operation = self._ask("POST", "environments", body=body, headers=headers)
+            operation = self._ask("POST", path, body=body, headers=headers)
         except _LostError:
-            operation = self._ask("POST", "environments", body=body, headers=headers)
+            operation = self._ask("POST", path, body=body, headers=headers)
         if not wait:
             return _row(operation)
         identifier = operation["id"]
@@ -119,7 +151,7 @@ class Client:
             raise
         if ended["state"] != "succeeded":
             raise _failure(ended)
-        return self.show(ended["environment"]["id"])
+        return ended
 
     def list(self, query: str = "", *, location: str = "") -> Rows:
         """Return environments; with a *query*, those that have all its words."""
@@ -456,8 +488,12 @@ def _own_address(port: int) -> tuple[str, list[_Listener]]:
 
     The URL's host is not asked for: “localhost” may mean ::1, where somebody else listens.
     """
-    every = _listeners(port)
-    mine = [each for each in every if each.uid == os.geteuid()]
+    for pause in (0.0, 0.02, 0.1, 0.3):  # while sockets come and go on the host, /proc may leave one out
+        time.sleep(pause)
+        every = _listeners(port)
+        mine = [each for each in every if each.uid == os.geteuid()]
+        if mine:
+            break
     addresses = []
     for each in mine:
         address = ipaddress.ip_address(each.address)

@@ -32,6 +32,7 @@ from jupyter_hpcenv import claims, kernels, worker
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.errors import HpcenvError, NameTaken
 from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, KernelPatch
+from jupyter_hpcenv.models import Changes as PackageChanges
 from jupyter_hpcenv.operations import store
 from jupyter_hpcenv.patience import Patience
 from jupyter_hpcenv.process import MARKER
@@ -41,6 +42,7 @@ from jupyter_hpcenv.site.locations import all_locations
 
 NAME = "it"
 KERNEL = f"hpcenv-home.{NAME}"
+INSTALL = PackageChanges(install=["six"])
 PATCH = EnvironmentPatch(display_name="Other", variables={"COLOUR": "blue"})
 
 
@@ -87,6 +89,23 @@ def create(admission: Admission, **more: Any) -> Any:
 
 def patch(admission: Admission, name: str = NAME, title: str = "", **_: Any) -> Any:
     return admission.patch(name, EnvironmentPatch(display_name=title) if title else PATCH).revision
+
+
+def change(admission: Admission, **_: Any) -> Any:
+    """Hand in a change of packages, and be the worker at once."""
+    done = work(admission, admission.change_packages(NAME, INSTALL).id)
+    if done.get("failed") and done["failed"] in ("error", "interrupted"):
+        raise AssertionError(f"change: {done}")
+    return done
+
+
+def mend(admission: Admission, **_: Any) -> Any:
+    """Look, as a server does, and be the worker of each repair that this begins."""
+    done = admission.reconcile()
+    for folder in admission.operations.folders():
+        if folder.status().state == "pending" and folder.ticket().verb == "repair":
+            done.append(str(work(admission, folder.id)))
+    return done
 
 
 def unpublish(admission: Admission, **_: Any) -> Any:
@@ -205,7 +224,7 @@ def listing(admission: Admission, **_: Any) -> Any:
 def judge(admission: Admission, after: str = "", **_: Any) -> Any:
     """Let somebody look (reconcile), and return what is wrong: with the state, then with the same request again."""
     _settle(admission)
-    admission.reconcile()
+    mend(admission)
     found = invariant.violations(Admission(admission.config))
     before = len(invariant.litter(admission))
     if after == "look":
@@ -264,6 +283,10 @@ def _again(after: str) -> None:
     if after in ("patch", "publish"):
         {"patch": patch, "publish": publish}[after](admission)
         assert after != "patch" or Admission().catalog.find(NAME).variables == {"COLOUR": "blue"}
+    elif after == "change":
+        if not admission.catalog.find(NAME).packages:
+            assert change(admission) == {"code": 0}
+        assert Admission().catalog.find(NAME).packages == ["six"]
     elif after == "unpublish":
         if admission.catalog.find(NAME).kernels:
             unpublish(admission)
@@ -478,6 +501,7 @@ def cuttable(admission: Admission, which: str) -> Path:
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
     for verb in (
+        *(change, mend),
         *(submit, work, create, patch, unpublish, publish, delete, delete_now, restore, empty, reconcile),
         *(
             submitted_again,
@@ -689,7 +713,7 @@ def warm_up() -> None:
         defer_worker()
         create(Admission(), name="other")
         create(Admission())
-        for after in ("patch", "unpublish", "publish", "delete", "restore", "submit"):
+        for after in ("patch", "change", "unpublish", "publish", "delete", "restore", "submit"):
             problems = judge(Admission(), after=after)["violations"]
             assert not problems, problems
         server_of(Admission())()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import skeleton
 
 from jupyter_hpcenv import claims, kernels
 from jupyter_hpcenv.admission import Admission
@@ -50,6 +51,8 @@ def _environments(
             wrong.append(f"the launch script of {row.name} is not what its record says")
         elif start and _prefix_of(launch) != str(prefix):
             wrong.append(f"the Python of {row.name} does not start")
+        if record.manager == "skeleton":
+            wrong += [f"{row.name}: {each}" for each in skeleton.wrong_content(prefix, record.packages)]
         for kernel in record.kernels:
             spec = published.get(kernel.name)
             if spec is None:

@@ -17,8 +17,9 @@ import msgspec
 
 from jupyter_hpcenv.files import explain
 from jupyter_hpcenv.kernels import preflight
-from jupyter_hpcenv.managers.contract import Built, Choice, Manager, ManagerFacts, Package, Surroundings
-from jupyter_hpcenv.models import Contents, CreateRequest, PythonFact, Reporter, Step
+from jupyter_hpcenv.managers import snapshot
+from jupyter_hpcenv.managers.contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
+from jupyter_hpcenv.models import Changes, Contents, CreateRequest, PythonFact, Record, Reporter, Step
 from jupyter_hpcenv.process import environment, run
 from jupyter_hpcenv.site import Site
 
@@ -76,6 +77,51 @@ class SkeletonManager(Manager):
 
     def list_packages(self, prefix: Path) -> list[Package]:
         return []
+
+    def change_steps(self) -> list[Step]:
+        return [Step(name="install", title="Install")]
+
+    def decide(self, record: Record, changes: Changes) -> Choice:
+        python = PythonFact(path=BASE, real=BASE, version=VERSION, source="path", label="Python")
+        return Choice(python=python, creator="links", installer="none", kernel=False)
+
+    def keep(self, record: Record, before: Path) -> None:
+        snapshot.take(Path(record.prefix), before)
+
+    def change(
+        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+    ) -> Outcome:
+        """Replace a file, make one and remove one, as installers do."""
+        report.step("install")
+        lib = Path(record.prefix) / "lib"
+        (lib / "by-a-child").unlink()
+        (lib / "by-a-child").write_text(CHANGED)
+        (lib / "new").mkdir()
+        (lib / "new" / "file").write_text(CHANGED)
+        (Path(record.prefix) / "pyvenv.cfg").chmod(0o640)
+        (Path(record.prefix) / "top").symlink_to("lib")
+        report.check()
+        return Outcome(plan={}, packages=[*record.packages, *changes.install], python=record.python)
+
+    def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
+        snapshot.put_back(Path(record.prefix), before)
+
+
+CHANGED = "a = 2\n"
+
+
+def wrong_content(prefix: Path, packages: list[str]) -> list[str]:
+    """Return what of a prefix is not as the list of packages in its record has it, a line each."""
+    changed = bool(packages)
+    expected = {
+        "the file that is replaced": ((prefix / "lib" / "by-a-child").read_text() == CHANGED, changed),
+        "the new folder": (os.path.lexists(prefix / "lib" / "new"), changed),
+        "the new link": (os.path.lexists(prefix / "top"), changed),
+        "the mode that is changed": ((prefix / "pyvenv.cfg").stat().st_mode & 0o777 == 0o640, changed),
+    }
+    wrong = [f"{what} is not as the record says" for what, (is_so, should) in expected.items() if is_so is not should]
+    left = [name for name in os.listdir(prefix / ".hpcenv") if name.startswith(("before", "change"))]
+    return [*wrong, *(f"{name} is left of a change" for name in left if not name.endswith((".new", ".gone")))]
 
 
 def install() -> None:

@@ -10,6 +10,7 @@ VERBS = [
     ("submit", "empty"),
     ("work", "submitted"),
     ("patch", "ready"),
+    ("change", "ready"),
     ("unpublish", "ready"),
     ("publish", "unpublished"),
     ("delete", "ready"),
@@ -21,7 +22,23 @@ VERBS = [
 
 @pytest.mark.parametrize(("verb", "state"), VERBS, ids=[verb for verb, _ in VERBS])
 def test_killed_before_each_changing_call(rig: Any, verb: str, state: str) -> None:
-    rig.sweep(verb, "SIGKILL", rig.points(verb, state), rig.kill(verb, state))
+    points = rig.points(verb, state)
+    rig.sweep(verb, "SIGKILL", points[:: 2 if verb == "change" else 1], rig.kill(verb, state))
+
+
+@pytest.mark.parametrize("part", [0.45, 0.6, 0.8])
+def test_who_takes_back_a_change_that_was_killed_is_killed_too(rig: Any, part: float) -> None:
+    """Before, while and after files are changed; a second repair ends what the first began."""
+    state = f"changing, {part}"
+    number = int(rig.changes("change", "ready") * part)
+    for lane in rig.lanes:
+        lane.back("ready")
+        lane.ended("change", kill=number)
+        lane.do("age_tickets")
+        lane.keep(state)
+        assert any(lane.home.glob("**/.hpcenv/change.json"))
+    points = range(1, rig.changes("mend", state) + 1, 2)
+    rig.sweep("mend", f"SIGKILL (change, {part})", points, rig.kill_inside("mend", state, "change"))
 
 
 @pytest.mark.parametrize(("verb", "made"), [("work", ["submit"]), ("delete_now", ["create"]), ("sweep", ["create"])])

@@ -11,6 +11,7 @@ VERBS = {
     "submit": "empty",
     "work": "submitted",
     "patch": "ready",
+    "change": "ready",
     "unpublish": "ready",
     "publish": "unpublished",
     "delete": "ready",

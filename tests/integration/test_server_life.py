@@ -105,7 +105,7 @@ def test_the_client_works_in_a_kernel_that_has_only_our_wheel(start: Callable[[]
     assert status == "ok", printed
     status, printed = server.execute(kernel, CELL)
     assert status == "ok", printed
-    assert printed.splitlines()[-3:] == ["['caller']", "ready", "['caller', 'made-here']"]
+    assert printed.splitlines()[-5:] == ["['caller']", "ready", "['caller', 'made-here']", "['six']", "True"]
 
 
 CELL = """
@@ -116,4 +116,6 @@ client = Client()
 print([row["name"] for row in client.list()])
 print(client.create("made-here", kernel=False)["state"])
 print(sorted(row["name"] for row in client.list()))
+print([each["name"] for each in client.change("made-here", install=["six"])["install"]])
+print("six" in [each["name"] for each in client.packages("made-here")])
 """
