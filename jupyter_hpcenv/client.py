@@ -131,6 +131,10 @@ class Client:
         """Return what is installed in an environment."""
         return _rows(self._ask("GET", f"environments/{self._id(reference)}/packages"))
 
+    def export(self, reference: str, format: str = "") -> str:
+        """Return what an environment holds as the text of a file; *format* is such as ``explicit.txt``."""
+        return str(self._ask("GET", f"environments/{self._id(reference)}/export", format=format)["text"])
+
     def _carried_out(self, path: str, body: Row, *, wait: bool, on_line: OnLine | None) -> Row:
         """Submit an operation and return it: at once, or once it has succeeded; else its failure is raised."""
         # One key for both tries: if only the answer was lost, the second gets the same operation.

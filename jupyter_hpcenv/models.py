@@ -21,6 +21,9 @@ StepState = Literal["todo", "running", "done", "failed"]
 LineKind = Literal["step", "output", "warning", "error"]
 FINISHED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 
+#: Stands before what pip installs, among the packages that a conda environment was asked for with.
+BY_PIP = "pip: "
+
 
 def utc_now() -> str:
     """Return this moment as ISO 8601 in UTC, to the millisecond."""
@@ -197,11 +200,14 @@ class ActivationFile(msgspec.Struct, frozen=True, kw_only=True):
 class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     """How another prefix gets the very packages of one that is there; told by its manager, done by scripts."""
 
-    python: str
-    """The interpreter that it is made from."""
+    python: str = ""
+    """The interpreter that it is made from; empty for conda's."""
     system_site_packages: bool = False
     installer: str
-    """``uv``, which is taken where it is on PATH, or ``pip``, that of the environment, which does for uv too."""
+    """``uv``, which is taken where it is on PATH, or ``pip``, that of the environment, which does for uv too; or
+    ``conda``, be it micromamba, mamba or conda, and then the copy's own pip for what is in `lock`."""
+    explicit: list[str] = []
+    """Exact conda packages: an explicit list, a line each."""
     lock: list[str]
     """The lockfile: exact requirements, a line each."""
     options: list[str] = []
@@ -231,7 +237,7 @@ class Record(msgspec.Struct, kw_only=True):
     """The interpreter that the prefix was made from."""
     system_site_packages: bool = False
     packages: list[str] = []
-    """What was asked for, canonical; not what it brought along."""
+    """What was asked for, canonical; not what it brought along. In conda's, `BY_PIP` marks lines for pip."""
     channels: list[str] = []
     """Conda channels that they came from, best first."""
     virtual_packages: dict[str, str] = {}

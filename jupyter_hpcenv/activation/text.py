@@ -139,6 +139,10 @@ SAMPLE_REBUILDS = [
         dropped=["PIP_TARGET"],
     ),
 ]
+SAMPLE_CONDA_REBUILDS = [
+    Rebuild(installer="conda", explicit=["@EXPLICIT", "https://example.org/c/noarch/a-1-0.conda"], lock=lock)
+    for lock in ([], ["own==1"])
+]
 
 
 def samples() -> dict[str, list[Mapping[str, object]]]:
@@ -169,6 +173,7 @@ def samples() -> dict[str, list[Mapping[str, object]]]:
         _but(plain, variables=variables, modules=modules, several=True),
         *(_but(plain, rebuild=rebuild) for rebuild in SAMPLE_REBUILDS),
         conda,
+        *(_but(conda, rebuild=rebuild) for rebuild in SAMPLE_CONDA_REBUILDS),
         _but(conda, variables=variables, modules=modules),
         _but(conda, modules=modules, hook=True),
         _but(conda, python="", packages="", activation=Activation()),

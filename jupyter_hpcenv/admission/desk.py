@@ -58,7 +58,7 @@ from ..operations import Operations
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, place_for, root_of
-from . import check, facts, packages, using
+from . import check, exporting, facts, packages, using
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -177,7 +177,10 @@ class Admission:
         captured = self.modules.capture(asked, request.collection)
         around = surroundings(captured, request.build_variables)
         choice = manager.check(request, requirements, around, contents)
-        choice.warnings += self.modules.has_them(requirements, around.modules)
+        if manager.language == "conda":
+            choice.warnings += self.modules.built_for_this([*requirements, *(contents.specs if contents else [])])
+        else:
+            choice.warnings += self.modules.has_them(requirements, around.modules)
         work = create.Work(
             requirements=requirements,
             choice=choice,
@@ -456,6 +459,16 @@ class Admission:
             return list(manager.list_packages(Path(row.prefix)))
         except (FileNotFoundError, NotADirectoryError):  # deleted while it was being read
             raise NotFound(f"{row.name} is gone.", hints=["List the environments again."]) from None
+
+    def export(self, reference: str, form: str = "") -> exporting.Exported:
+        """Return what an environment holds as a file of that format; empty: what was asked for."""
+        row = self.catalog.find(reference)
+        if row.origin == "foreign" or row.state not in ("ready", "module_missing"):
+            raise WrongState(
+                f"What is in {row.name} can not be told. {row.message or 'It was made by another tool.'}",
+                hints=["Write down what is in it with the tool that made it."],
+            )
+        return exporting.export(self.catalog.record(row.id), self._manager_of(row), form)
 
     def kernels(self) -> list[dict[str, Any]]:
         """Return our published kernels, each with the environment that it belongs to."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from packaging.utils import canonicalize_name
 
 from .. import modules
 from ..errors import BrokenRecord, InvalidRequest
@@ -104,6 +105,32 @@ class Modules:
                 said.append(
                     f"The module {best.module} has {best.package} {best.version}, built for this machine; to use that, "
                     f"create the environment with {' '.join(_load(best))}."
+                )
+        return said
+
+    def built_for_this(self, specs: list[str]) -> list[str]:
+        """Return a sentence for each conda package that a module of the site has, be the module loaded or not.
+
+        Packages of channels are built for any computer, and nothing in a conda environment uses a module's instead. A
+        module has what its list of extensions says, and what the site says of it in ``Site.module_hints``.
+        """
+        if not specs or not (self._site.module_path or os.environ.get("MODULEPATH")):
+            return []
+        from ..formats import matchspecs
+
+        listed = self.system.available()
+        hints: dict[str, str] = {canonicalize_name(name): module for name, module in self._site.module_hints.items()}
+        said = []
+        for name in dict.fromkeys(map(matchspecs.name_of, specs)):
+            found = modules.provides(listed, name)
+            best = next((each for each in found if each.default), found[-1]) if found else None
+            module = best.module if best else hints.get(canonicalize_name(name), "")
+            if module:
+                which = f"{best.package} {best.version}" if best else "one"
+                load = " ".join(_load(best)) if best else f"--module {module}"
+                said.append(
+                    f"The package {name} of conda channels is a generic binary; the module {module} has {which}, built "
+                    f"for this machine. To use that, create the environment with --manager venv {load}."
                 )
         return said
 

@@ -86,6 +86,40 @@ def remove(session: Session, reference: str, unwanted: tuple[str, ...], dry_run:
 
 @click.command()
 @_REFERENCE
+@click.option(
+    "--format",
+    "form",
+    metavar="FORMAT",
+    default="",
+    help="environment.yml, environment-full.yml, explicit.txt or pixi.lock of a conda environment; requirements.txt or "
+    "requirements-full.txt of others; modules.txt. Default: what was asked for.",
+)
+@click.option("--output", "-o", metavar="FILE", default="", help="Write it there; default: print it.")
+@with_session
+def export(session: Session, reference: str, form: str, output: str) -> None:
+    """Write down what an environment holds, so that others can make it again.
+
+    “create --file” reads these files. The full ones have exact versions, the others what was asked for.
+    """
+    from pathlib import Path
+
+    from ..files import explain, write_atomic
+
+    found = session.admission.export(reference, form)
+    for note in found.notes:
+        session.output.warn(note)
+    if not output:
+        session.output.result(found, found.text.splitlines())
+        return
+    try:
+        write_atomic(Path(output).absolute(), found.text.encode(), 0o644)
+    except OSError as error:
+        raise explain(error, Path(output).absolute()) from error
+    session.output.result(found, [f"Wrote {output}."])
+
+
+@click.command()
+@_REFERENCE
 @with_session
 def repair(session: Session, reference: str) -> int:
     """Put right what a killed change of packages left.
@@ -130,4 +164,4 @@ def _followed(session: Session, begin: Callable[[], Operation]) -> Operation:
     return operation
 
 
-COMMANDS = (packages, install, update, remove, repair)
+COMMANDS = (packages, install, update, remove, export, repair)

@@ -10,7 +10,7 @@ import json
 import re
 
 from ..errors import InvalidRequest, InvalidRequirement
-from ..models import Contents
+from ..models import BY_PIP, Contents
 from ..names import check_name, check_variable, check_variables, exportable
 from .addresses import check_channel
 from .archives import archive
@@ -154,6 +154,13 @@ def _variables(node: Node, found: Contents) -> None:
         found.variables[name] = value
     with line(node.line):
         check_variables(found.variables)
+
+
+def of_requests(packages: list[str]) -> Contents:
+    """Return what a record of a conda environment says was asked for: match specs, and lines for pip."""
+    specs = [text for text in packages if not text.startswith(BY_PIP)]
+    pip = [text.removeprefix(BY_PIP) for text in packages if text.startswith(BY_PIP)]
+    return Contents(kind=KIND, specs=specs, pip=pip)
 
 
 def write(contents: Contents, full: bool = False) -> str:

@@ -152,7 +152,8 @@ def settle(prefix: Path) -> None:
         _remove(prefix / _GONE)
         with contextlib.suppress(FileNotFoundError):
             (prefix / BEFORE).rename(prefix / _GONE)  # in one step: half of it is no way back
-        _remove(prefix / _GONE)
+        for beside in sorted(prefix.glob(f"{BEFORE}.*")):  # and what a manager was killed at
+            _remove(beside)
         (prefix / NOTE).unlink(missing_ok=True)
     except OSError as error:
         raise explain(error, prefix) from error

@@ -27,6 +27,7 @@ from .output import Watch, clean
 from .prefixes import find_uv
 
 _UV_PLAN = re.compile(r" ([+~-]) ([A-Za-z0-9._-]+)==(\S+)")
+_PROGRESS = re.compile(r"(Checked|Found|Using|warning:) ")  # what uv says besides
 _NAMED = 5  # sentences of a check that go into the log
 
 
@@ -111,7 +112,7 @@ def change(
     if changes.remove:
         report.step("install")
         _uninstall(changes, choice, prefix, env, folder, report)
-    for sentence in _broken(prefix, env, folder, report)[:_NAMED]:
+    for sentence in _broken(choice, prefix, env, folder, report)[:_NAMED]:
         report.line("warning", sentence)
     after = _versions(prefix)
     return {**compared(before, after), "notes": _held(changes, asked, before, after)}
@@ -264,8 +265,13 @@ def _uninstall(
         raise failure(choice.installer, watch.lines)
 
 
-def _broken(prefix: Path, env: Mapping[str, str], folder: Path, report: Reporter) -> list[str]:
-    """Return what packages of the prefix miss by now, a sentence each, as pip finds it."""
-    argv = [str(prefix / "bin" / "python"), "-m", "pip", "check", "--no-color"]
+def _broken(choice: Choice, prefix: Path, env: Mapping[str, str], folder: Path, report: Reporter) -> list[str]:
+    """Return what packages of the prefix miss by now, a sentence each, as the installer finds it."""
+    python = str(prefix / "bin" / "python")
+    if choice.installer == "uv":
+        argv = [find_uv(), "pip", "check", "--python", python, "--color", "never"]
+    else:
+        argv = [python, "-m", "pip", "check", "--no-color"]
     done = run(argv, env=env, cwd=folder, check=report.check)
-    return [] if done.ok else [clean(line) for line in done.tail if clean(line).strip()]
+    lines = [clean(line).strip() for line in done.tail]
+    return [] if done.ok else [line for line in lines if line and not _PROGRESS.match(line)]

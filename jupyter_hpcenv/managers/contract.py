@@ -138,6 +138,14 @@ class Manager(Configurable, metaclass=ManagerMeta):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, read from its files."""
 
+    def contents(self, record: Record) -> Contents:
+        """Return exactly what is in a prefix, read from its files; raises `WrongState` where that can not be told."""
+        raise WrongState(f"What is in {record.name} can not be written down.", hints=["Use it where it is."])
+
+    def lockfile(self, record: Record) -> str:
+        """Return the same as the lockfile of the manager's own world; may start programs."""
+        raise WrongState(f"There is no lockfile of {record.name}.", hints=["Take another format."])
+
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a prefix elsewhere gets the very packages of *record*'s; raises `WrongState` where none can.
 

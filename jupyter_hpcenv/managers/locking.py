@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -54,9 +55,10 @@ class _UnlockedError(Exception):
     """Why a package can not be installed again, in a few words."""
 
 
-def lock(prefix: Path) -> list[str]:
+def lock(prefix: Path, without: Collection[str] = (), not_by: str = "") -> list[str]:
     """Return a requirement for each package of the prefix's own, exact, and with its digest where one is known.
 
+    Left out are the canonical names *without*, and what the installer *not_by* says is its own.
     Indexes leave no digest behind. Raises `WrongState` with the names of what no index or repository has: editable
     ones, and what was installed from a folder or file.
     """
@@ -65,6 +67,8 @@ def lock(prefix: Path) -> list[str]:
     for folder in _metadata(prefix):
         package = packages.read(folder)
         name = package.name if package else folder.stem.partition("-")[0]
+        if canonicalize_name(name) in without or (not_by and packages.installer_of(folder) == not_by):
+            continue
         try:
             lines.setdefault(str(canonicalize_name(name)), _line(folder, package))
         except _UnlockedError as error:

@@ -33,7 +33,7 @@ def list_packages(prefix: Path, *, not_by: str = "") -> list[Package]:
     for lib in ("lib", "lib64"):
         for folder in sorted(prefix.glob(f"{lib}/python3.*/site-packages/*.dist-info")):
             package = read(folder)
-            if package is not None and not (not_by and _installer(folder) == not_by):
+            if package is not None and not (not_by and installer_of(folder) == not_by):
                 found.setdefault(canonicalize_name(package.name), package)
     return [found[name] for name in sorted(found)]
 
@@ -51,7 +51,7 @@ def read(folder: Path) -> Package | None:
     return Package(name=name.strip(), version=version.strip(), source=_source(folder))
 
 
-def _installer(folder: Path) -> str:
+def installer_of(folder: Path) -> str:
     """Return which installer says that it put a package there."""
     with contextlib.suppress(OSError, BrokenRecord):
         return read_regular(folder / "INSTALLER", 1_000).decode(errors="replace").strip()

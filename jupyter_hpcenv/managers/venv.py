@@ -337,6 +337,10 @@ class VenvManager(Manager):
         """Rename what was kept to where it was."""
         snapshot.put_back(Path(record.prefix), before)
 
+    def contents(self, record: Record) -> Contents:
+        """Return each package with its exact version, and its digest where one is known."""
+        return Contents(kind="requirements", name=record.name, pip=locking.lock(Path(record.prefix)))
+
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a prefix elsewhere gets the very packages of *record*'s; raises what `locking.lock` raises."""
         around = Surroundings(

@@ -126,6 +126,21 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", f"{_ENVIRONMENT}/packages", "read", environments.Packages, "List installed packages", "list[Package]"),
     Route(
+        "GET",
+        f"{_ENVIRONMENT}/export",
+        "read",
+        environments.Export,
+        "What it holds, as a file by which others make it again",
+        "Exported",
+        query=(
+            Query(
+                "format",
+                "environment.yml, environment-full.yml, explicit.txt, pixi.lock, requirements.txt, "
+                "requirements-full.txt or modules.txt; left out: what was asked for.",
+            ),
+        ),
+    ),
+    Route(
         "POST",
         f"{_ENVIRONMENT}/changes",
         "execute",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..admission.exporting import Exported as Exported
 from ..admission.modules import ModuleCheck as ModuleCheck
 from ..admission.using import Activation as Activation
 from ..managers.contract import ManagerFacts

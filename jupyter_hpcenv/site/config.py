@@ -169,7 +169,8 @@ class Site(Configurable):
         key_trait=Unicode(),
         value_trait=Unicode(),
         help="""Which module has what a failed build misses: ``{"mpi.h": "OpenMPI", "hdf5.h": "HDF5", "gfortran":
-        "GCC"}``; names of headers, libraries (without lib and suffix), programs and Python packages.""",
+        "GCC"}``; names of headers, libraries (without lib and suffix), programs and Python packages. Whoever asks for
+        a conda package of such a name hears of the module, too.""",
     ).tag(config=True)
 
     explain = Bool(

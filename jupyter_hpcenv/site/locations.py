@@ -94,6 +94,11 @@ def _below(site: Site, name: str, python_version: str) -> str:
     return expand(f"/{below}", site, python_version).strip("/") if below else ""
 
 
+def by_python(site: Site, name: str) -> bool:
+    """Tell whether a location has a folder for each version of Python."""
+    return name in site.locations and bool(_below(site, name, "*"))
+
+
 def folders_of(site: Site, name: str) -> list[Path]:
     """Return the folders of a location that hold environments: its root, and one for each Python where it says so."""
     root, below = root_of(site, name), _below(site, name, "*")

@@ -33,8 +33,11 @@ CHANGING = (
     *("unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "fsync", "fdatasync"),
     *("utimensat", "ftruncate", "truncate"),
 )
-#: What builds with the real installers need of the surroundings.
-CACHES = ("UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_CERT", "PIP_PROXY", "PIP_INDEX_URL", "PIP_TRUSTED_HOST")
+#: What builds with the real installers need of the surroundings; a PIP_CERT that uv is not told of would mean pip.
+CACHES = (
+    *("UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_CERT", "PIP_PROXY", "PIP_INDEX_URL", "PIP_TRUSTED_HOST"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 
 _CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
 _WRITES = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")

@@ -35,7 +35,7 @@ from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, Ker
 from jupyter_hpcenv.models import Changes as PackageChanges
 from jupyter_hpcenv.operations import store
 from jupyter_hpcenv.patience import Patience
-from jupyter_hpcenv.process import MARKER
+from jupyter_hpcenv.process import MARKER, stop_marked
 from jupyter_hpcenv.server.watch_operations import OperationsPoller
 from jupyter_hpcenv.site import locations
 from jupyter_hpcenv.site.locations import all_locations
@@ -106,6 +106,25 @@ def mend(admission: Admission, **_: Any) -> Any:
         if folder.status().state == "pending" and folder.ticket().verb == "repair":
             done.append(str(work(admission, folder.id)))
     return done
+
+
+def submit_change(admission: Admission, **_: Any) -> Any:
+    """Hand in a change of the conda environment: packages come, change and go."""
+    changes = PackageChanges(install=["hpc-a=2.0", "hpc-c"], remove=["hpc-b"])
+    return admission.change_packages(NAME, changes).id
+
+
+def hunt(admission: Admission, do: str, at: str, delay: float, **more: Any) -> Any:
+    """Hand something in, and kill its worker and all that it started so many seconds after a step has begun."""
+    folder = admission.operations.folder(VERBS[do](admission, **more))
+    until = time.monotonic() + 120
+    while (status := folder.status()).state not in FINISHED and time.monotonic() < until:
+        if any(step.name == at and step.state != "todo" for step in status.steps):
+            time.sleep(delay)
+            break
+        time.sleep(0.001)
+    stop_marked(folder.id)
+    return {"state": folder.status().state}
 
 
 def unpublish(admission: Admission, **_: Any) -> Any:
@@ -230,7 +249,7 @@ def judge(admission: Admission, after: str = "", **_: Any) -> Any:
     if after == "look":
         return {"violations": found, "litter": before}
     try:
-        _again(after)
+        _again(after, admission.config)
     except Exception as error:
         found.append(f"again: {type(error).__name__}: {error}")
         if not isinstance(error, HpcenvError):
@@ -276,8 +295,8 @@ def age(folder: Any) -> None:
             os.utime(folder.path / name, (0, 0))
 
 
-def _again(after: str) -> None:
-    admission = Admission()
+def _again(after: str, config: Config) -> None:
+    admission = Admission(config if after.startswith("conda") else None)  # which says where the channels are
     there = any(row.name == NAME for row in admission.catalog.environments())
     trashed = any(item.name == NAME for item in admission.catalog.trash())
     if after in ("patch", "publish"):
@@ -287,6 +306,15 @@ def _again(after: str) -> None:
         if not admission.catalog.find(NAME).packages:
             assert change(admission) == {"code": 0}
         assert Admission().catalog.find(NAME).packages == ["six"]
+    elif after == "conda":
+        if not there:
+            options = {"packages": ["hpc-a", "hpc-b"], "manager": "conda", "kernel": False}
+            create(admission, **options)
+    elif after == "conda_change":
+        if not any("hpc-c" in text for text in admission.catalog.find(NAME).packages):
+            assert work(admission, submit_change(admission)) == {"code": 0}
+        held = {text for text in admission.catalog.find(NAME).packages if text.startswith("hpc-")}
+        assert held == {"hpc-a 2.0.*", "hpc-c"}, held
     elif after == "unpublish":
         if admission.catalog.find(NAME).kernels:
             unpublish(admission)
@@ -501,7 +529,7 @@ def cuttable(admission: Admission, which: str) -> Path:
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
     for verb in (
-        *(change, mend),
+        *(change, mend, submit_change, hunt),
         *(submit, work, create, patch, unpublish, publish, delete, delete_now, restore, empty, reconcile),
         *(
             submitted_again,

@@ -13,6 +13,7 @@ import skeleton
 
 from jupyter_hpcenv import claims, kernels
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.managers.conda import engine, installed, records
 from jupyter_hpcenv.models import FINISHED, Environment, Record
 from jupyter_hpcenv.names import is_environment_id
 from jupyter_hpcenv.operations.liveness import is_dead
@@ -53,6 +54,8 @@ def _environments(
             wrong.append(f"the Python of {row.name} does not start")
         if record.manager == "skeleton":
             wrong += [f"{row.name}: {each}" for each in skeleton.wrong_content(prefix, record.packages)]
+        if record.manager == "conda":
+            wrong += [f"{row.name}: {each}" for each in _conda(prefix, record)]
         for kernel in record.kernels:
             spec = published.get(kernel.name)
             if spec is None:
@@ -63,6 +66,24 @@ def _environments(
         if copy is None or copy.revision != record.revision:
             wrong.append(f"the copy of the record of {row.name} lags")
     return wrong
+
+
+def _conda(prefix: Path, record: Record) -> list[str]:
+    """Return what of a conda environment is not whole, or not what its record says."""
+    there = installed.read(prefix)
+    owned = {path for each in there for path in records.files(each)}
+    wrong = [f"{path} of a package is not there" for path in sorted(owned) if not os.path.lexists(prefix / path)]
+    strays = [str(path.relative_to(prefix)) for path in prefix.glob("lib/hpc-*/*")]
+    wrong += [f"{path} belongs to no package" for path in strays if path not in owned]
+    if engine.unfinished(prefix):
+        wrong.append("a change of it is not finished")
+    wrong += [
+        f"{name} is left of a change" for name in _entries(prefix / ".hpcenv") if name in ("before", "change.json")
+    ]
+    asked = {each.name for each in there if each.name.startswith("hpc-")}
+    if asked != {installed.name_of(text) for text in record.packages} - {"python"}:
+        wrong.append(f"it holds {sorted(asked)}, and its record says {record.packages}")
+    return wrong[:5]
 
 
 def _prefix_of(launch: Path) -> str:

@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.admission import Admission
-from jupyter_hpcenv.errors import Busy, PackageNotFound, Refused, RequirementsConflict
+from jupyter_hpcenv.errors import Busy, InvalidRequest, PackageNotFound, Refused, RequirementsConflict
 from jupyter_hpcenv.lifecycle import packages as verb
 from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, Operation
 
@@ -41,7 +41,8 @@ class Desk:
         self.admission = Admission(Config({"VenvManager": {"find_links": [str(wheels)], "probe_index": False}}))
 
     def create(self, name: str, *packages: str, **request: Any) -> Path:
-        done = self.ended(self.admission.submit("create", CreateRequest(name=name, packages=list(packages), **request)))
+        asked = CreateRequest(name=name, packages=list(packages), **{"installer": "uv", **request})
+        done = self.ended(self.admission.submit("create", asked))
         assert done.state == "succeeded", done.error
         return Path(self.admission.catalog.find(name).prefix)
 
@@ -166,11 +167,15 @@ def test_what_can_not_be_installed_leaves_all_as_it_is(desk: Desk) -> None:
     nothing_left(prefix)
 
 
-def test_what_is_missed_after_a_removal_is_said(desk: Desk) -> None:
-    desk.create("a", "hpcwants", kernel=False)
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_what_is_missed_after_a_removal_is_said(installer: str, desk: Desk) -> None:
+    desk.create("a", "hpcwants", installer=installer, kernel=False)
     done = desk.change("a", remove=["hpcdemo"])
     assert done.state == "succeeded"
-    assert any("hpcwants" in line and "hpcdemo" in line for line in desk.said(done))
+    warnings = [line.text for line in desk.admission.operations.log(done.id).lines if line.kind == "warning"]
+    assert len(warnings) == 1
+    assert "hpcwants" in warnings[0]
+    assert "hpcdemo" in warnings[0]
 
 
 def test_what_can_not_be_is_refused_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,3 +295,14 @@ def test_a_running_kernel_survives_a_change_that_is_taken_back(desk: Desk) -> No
     finally:
         manager.shutdown_kernel(now=True)
     assert kernels.running(Path(desk.admission.catalog.find("a").prefix)) == []
+
+
+def test_what_is_exported_makes_the_same_again(desk: Desk) -> None:
+    desk.create("a", "hpcdemo<2", "six", kernel=False)
+    assert desk.admission.export("a").text == "hpcdemo<2\nsix\n"
+    full = desk.admission.export("a", "requirements-full.txt")
+    assert full.text == f"hpcdemo==1.0\nsix=={desk.versions('a')['six']}\n"
+    desk.create("b", requirements=full.text, kernel=False)
+    assert desk.versions("b") == desk.versions("a")
+    with pytest.raises(InvalidRequest, match="can not be written as pixi"):
+        desk.admission.export("a", "pixi.lock")

@@ -156,6 +156,10 @@ class StandIn:
         self._note("change_packages", reference, changes, idempotency_key)
         return operation()
 
+    def export(self, reference: str, form: str = "") -> Any:
+        self._note("export", reference, form)
+        return {"format": form or "requirements.txt", "text": "numpy\n", "notes": []}
+
     def repair(self, reference: str) -> Operation:
         self._note("repair", reference)
         return operation()

@@ -146,7 +146,16 @@ def finish(
     journal.end(prefix)
     _say_group(prefix, report)
     run_scripts(prefix, new, "post-link", report, allowed=source.link_scripts)
+    _sweep(source, report)
     return present
+
+
+def _sweep(source: Source, report: Reporter) -> None:
+    """Remove what killed transactions left in the cache; no reason for this one to fail."""
+    with contextlib.suppress(OSError):
+        if gone := cache.sweep_cache(Path(source.cache), cache.LEFT, cache.AT_ONCE):
+            what = "a download" if gone == 1 else f"{gone} downloads"
+            report.line("output", f"Removed from the package cache what was left of {what} that had been killed.")
 
 
 def _say_group(prefix: Path, report: Reporter) -> None:

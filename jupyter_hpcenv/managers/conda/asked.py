@@ -1,7 +1,8 @@
-"""Read what a request asks for: which Python, which tools besides, which exact packages; and how a choice keeps it."""
+"""Read what a request asks for: Python, tools, exact packages; keep that in a choice, and read it there again."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -9,9 +10,24 @@ from collections.abc import Mapping
 from ...errors import InvalidRequest
 from ...models import BY_PIP, CreateRequest, PinnedPackage
 from . import installed
+from .plan import Source
 from .settings import Settings
 
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
+_PYTHON = re.compile(r"(?:.*::)?python\s+(?:==)?(\d+\.\d+(?:\.\d+)?)(?:\.\*)?(?:[\s\[].*)?")
+
+
+def check(request: CreateRequest) -> None:
+    """Refuse what no conda environment can be."""
+    if unfit := [word for word in (request.creator, request.installer) if word]:
+        raise InvalidRequest(
+            f"“{unfit[0]}” builds no conda environments.", hints=["Leave creator and installer out, or take venv."]
+        )
+    if request.system_site_packages:
+        raise InvalidRequest(
+            "A conda environment has a Python of its own, and no other Python's packages.",
+            hints=["Leave that out, or take the manager venv."],
+        )
 
 
 def python(wanted: str) -> list[str]:
@@ -36,13 +52,13 @@ def tools(specs: list[str], kernel: bool, pip: bool, settings: Settings) -> list
 
 
 def version_in(specs: list[str], pinned: list[PinnedPackage]) -> str:
-    """Return the version of Python that is asked for, as far as it is said."""
+    """Return the version of Python that is asked for, as far as it is said; empty where the solver may choose."""
     for each in pinned:
         if match := re.search(r"/python-(\d[\w.]*)-[^/]*$", each.url):
             return match[1]
     for spec in specs:
-        if installed.name_of(spec) == "python" and (match := re.search(r"\d+\.\d+(?:\.\d+)?", spec)):
-            return match[0]
+        if installed.name_of(spec) == "python" and (match := _PYTHON.fullmatch(spec)):
+            return match[1]
     return ""
 
 
@@ -81,3 +97,23 @@ def words(options: Mapping[str, str | bool | list[str]], name: str) -> list[str]
 def by_pip(options: Mapping[str, str | bool | list[str]]) -> list[str]:
     """Return what pip is to install, as a record has it."""
     return [f"{BY_PIP}{line}" for line in words(options, "pip")]
+
+
+def source(options: Mapping[str, str | bool | list[str]], settings: Settings, *, link_scripts: bool) -> Source:
+    """Return what the engine is given for a choice; proxies come from *settings*, for they may hold a password."""
+    overrides = dict(word.split("=", 1) for word in words(options, "virtual"))
+    return Source(
+        channels=words(options, "channels"),
+        priority=str(options["priority"]),
+        cache=str(options["cache"]),
+        offline=bool(options["offline"]),
+        proxies=settings.proxy_servers,
+        ssl_verify=str(options["ssl_verify"]),
+        constraints=words(options, "constraints"),
+        virtual_packages=overrides,
+        link_scripts=link_scripts,
+        copy=bool(options["copy"]),
+        retries=settings.remote_max_retries,
+        patience=max(1, math.ceil(settings.remote_read_timeout_secs)),
+        connecting=settings.remote_connect_timeout_secs,
+    )

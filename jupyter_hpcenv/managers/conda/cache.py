@@ -20,6 +20,7 @@ LOCK = ".cache.lock"
 PACKAGES = "pkgs"
 
 LEFT = 86_400.0  # seconds; no transaction that lives leaves a folder of its own alone for so long
+AT_ONCE = 10  # others wait for the lock meanwhile, and whoever sweeps wants to be done
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP, errno.EINVAL)
 _UNPACKING = re.compile(r"\..+-[^-]+-[^-]+\w{6}")  # of rattler and ourselves: a dot, the package, some letters
@@ -63,8 +64,8 @@ def _lock(cache: Path) -> Iterator[bool | None]:
         os.close(descriptor)
 
 
-def sweep_cache(cache: Path, older: float = LEFT) -> int:
-    """Remove what killed transactions of this user left in *cache*; return how much went.
+def sweep_cache(cache: Path, older: float = LEFT, most: int | None = None) -> int:
+    """Remove what killed transactions of this user left in *cache*, *most* of them at once; return how much went.
 
     These are half unpacked packages and half written indexes. They go only while nobody holds rattler's lock, and
     when they have been left alone for *older* seconds by the file server's clock: a lock of another host may not be
@@ -76,7 +77,7 @@ def sweep_cache(cache: Path, older: float = LEFT) -> int:
         return 0
     gone = 0
     with _lock(cache) as held:
-        for path in found if held else []:
+        for path in found[:most] if held else []:
             with contextlib.suppress(OSError):
                 remove_tree(path)
                 gone += 1

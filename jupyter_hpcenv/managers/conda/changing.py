@@ -60,14 +60,8 @@ def check(changes: Changes, there: Sequence[Installed], *, kernel: bool) -> None
 
 def keep(prefix: Path, before: Path) -> None:
     """Write down which packages are in *prefix*; raises `DiskFull`, `LocationUnavailable`."""
-    there = installed.read(prefix)
-    pinned = [
-        PinnedPackage(url=each.url, sha256=each.sha256, md5="" if each.sha256 else each.md5)
-        for each in installed.in_order(there)
-    ]
-    requested = [specs[0] for specs in history.requests(prefix, there).values()]
     try:
-        write_json(before, Before(pinned=pinned, requested=requested))
+        write_json(before, Before(pinned=pinned(prefix), requested=requested(prefix)))
     except OSError as error:
         raise explain(error, before) from error
 
@@ -83,6 +77,14 @@ def back(engine: Engine, source: Source, prefix: Path, before: Path, report: Rep
         raise BrokenRecord(f"{before} is damaged: {error}.", hints=["Create the environment again."]) from error
     if {each.url for each in kept.pinned} != {each.url for each in installed.read(prefix)}:
         engine.install_pinned(source, kept.pinned, prefix, report, kept.requested)
+
+
+def pinned(prefix: Path) -> list[PinnedPackage]:
+    """Return the exact packages in *prefix*, in an order in which each comes after what it needs."""
+    return [
+        PinnedPackage(url=each.url, sha256=each.sha256, md5="" if each.sha256 else each.md5)
+        for each in installed.in_order(installed.read(prefix))
+    ]
 
 
 def requested(prefix: Path) -> list[str]:

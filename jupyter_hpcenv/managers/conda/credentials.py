@@ -6,9 +6,18 @@ others may read.
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 import unicodedata
-from urllib.parse import unquote
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from ...errors import HpcenvError
+from ...files import read_regular
 
 _TOKEN = re.compile(r"(^|/)t/([^/?#]*)")
 _LONGEST = 200
@@ -59,6 +68,35 @@ def auth_hint(url: str) -> str:
         f'{{"BasicHTTP": {{"username": "…", "password": "…"}}}}. A user and password in ~/.netrc do, too. '
         "What “anaconda login” or “conda token set” stored is not read."
     )
+
+
+def stored(url: str) -> dict[str, str]:
+    """Return what rattler's files of credentials have for *url*: ``header`` to send, or ``token`` for its path.
+
+    Empty where they have nothing, or nothing simple; then rattler itself may still know more.
+    """
+    host = urlsplit(url).hostname or ""
+    parts = host.split(".")
+    wanted = [host, *("*." + ".".join(parts[number:]) for number in range(len(parts)))]
+    named = os.environ.get("RATTLER_AUTH_FILE")
+    for path in [*([Path(named)] if named else []), Path("~/.rattler/credentials.json").expanduser()]:
+        try:
+            said = msgspec.json.decode(read_regular(path), type=dict[str, dict[str, Any]])
+        except (OSError, HpcenvError, msgspec.DecodeError):
+            continue
+        if kept := next((said[name] for name in wanted if name in said), None):
+            return _to_send(kept)
+    return {}
+
+
+def _to_send(kept: dict[str, Any]) -> dict[str, str]:
+    token, basic = kept.get("BearerToken") or kept.get("CondaToken"), kept.get("BasicHTTP")
+    if isinstance(token, str) and re.fullmatch(r"[!-~]+", token):
+        return {"header": f"Bearer {token}"} if "BearerToken" in kept else {"token": token}
+    if isinstance(basic, dict):
+        pair = f"{basic.get('username', '')}:{basic.get('password', '')}"
+        return {"header": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -46,6 +46,9 @@ class Engine(Protocol):
     def recover(self, source: Source, prefix: Path, report: Reporter) -> bool:
         """Finish a change that was killed in the middle, or take it back; return whether there was one."""
 
+    def lock(self, prefix: Path, channels: Sequence[str]) -> str:
+        """Return the packages of *prefix* as the text of rattler's lockfile."""
+
     def plan(
         self,
         source: Source,
@@ -115,6 +118,12 @@ class EmbeddedEngine:
         from . import engine
 
         return engine.recover(source, prefix, report)
+
+    def lock(self, prefix: Path, channels: Sequence[str]) -> str:
+        """Return the packages of *prefix* as the text of rattler's lockfile."""
+        from . import engine
+
+        return engine.lock(prefix, channels)
 
     def plan(
         self,

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
-from ...errors import HpcenvError, InvalidRequest, PathTooLong
+from ...errors import HpcenvError, InvalidRequest
 from ...files import make_private
 from ...models import BY_PIP, Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ...process import environment
 from ...site import Site
-from ...site.locations import ELSEWHERE, place_for, root_of
+from ...site.locations import ELSEWHERE, by_python, place_for, root_of
 from .. import index, packages
 from ..contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from . import asked, changing, installed, pip_part, probing, rebuilding, registered
@@ -28,8 +28,6 @@ from .credentials import holds_secret
 from .engines import Engine, engine_for
 from .plan import Source
 from .settings import REQUEST, Settings, load, pins
-
-LONGEST_PREFIX = 255
 
 
 class CondaManager(Manager):
@@ -124,27 +122,16 @@ class CondaManager(Manager):
         )
 
     def _choose(self, settings: Settings) -> Channels:
-        return resolve(settings, allowed=self.allowed_channels, default=self.default_channels)
+        chosen = resolve(settings, allowed=self.allowed_channels, default=self.default_channels)
+        chosen.warnings += settings.unheeded(self.engine)
+        return chosen
 
     def check(
         self, request: CreateRequest, requirements: list[str], around: Surroundings, contents: Contents | None = None
     ) -> Choice:
         """Decide channels, cache and packages; raises what conda's configuration and the site's rules refuse."""
-        if unfit := [word for word in (request.creator, request.installer) if word]:
-            raise InvalidRequest(
-                f"“{unfit[0]}” builds no conda environments.", hints=["Leave creator and installer out, or take venv."]
-            )
-        if request.system_site_packages:
-            raise InvalidRequest(
-                "A conda environment has a Python of its own, and no other Python's packages.",
-                hints=["Leave that out, or take the manager venv."],
-            )
+        asked.check(request)
         location, root, prefix = place_for(self._site, request.name, request.location, request.prefix)
-        if len(os.fsencode(prefix)) > LONGEST_PREFIX:
-            raise PathTooLong(
-                f"{prefix} is longer than {LONGEST_PREFIX} bytes, and conda packages have no more room for it.",
-                hints=["Choose a shorter name, or a location with a shorter path."],
-            )
         self._engine(around)  # known to be missing now rather than in the middle
         held = contents or Contents(kind="")
         pinned = held.pinned
@@ -159,14 +146,14 @@ class CondaManager(Manager):
                 hints=["Leave it out, and install it afterwards."],
             )
         virtual = asked.virtual(request, self.virtual_packages)
+        version = asked.version_in(specs, pinned)
+        if not version and not request.prefix and by_python(self._site, location):
+            raise InvalidRequest(
+                f"The location {location} has a folder for each version of Python, so that has to be said.",
+                hints=["Ask for a Python, such as 3.12 (--python 3.12).", "Or take another location."],
+            )
         choice = Choice(
-            python=PythonFact(
-                path="",
-                real="",
-                version=asked.version_in(specs, pinned),
-                source="conda",
-                label="Python from the channels",
-            ),
+            python=PythonFact(path="", real="", version=version, source="conda", label="Python from the channels"),
             creator=self.engine,
             installer=self.engine,
             warnings=[*settings.warnings, *chosen.warnings, *held.warnings],
@@ -275,23 +262,7 @@ class CondaManager(Manager):
 
     def _source(self, choice: Choice, prefix: Path) -> Source:
         """Return what the engine needs; proxies are read here, because they may hold what no ticket may."""
-        options = choice.options
-        virtual = dict(word.split("=", 1) for word in asked.words(options, "virtual"))
-        settings = load(prefix=prefix)
-        return Source(
-            channels=asked.words(options, "channels"),
-            priority=str(options["priority"]),
-            cache=str(options["cache"]),
-            offline=bool(options["offline"]),
-            proxies=settings.proxy_servers,
-            ssl_verify=str(options["ssl_verify"]),
-            constraints=asked.words(options, "constraints"),
-            virtual_packages=virtual,
-            link_scripts=self.link_scripts,
-            copy=bool(options["copy"]),
-            retries=settings.remote_max_retries,
-            patience=int(settings.remote_read_timeout_secs),
-        )
+        return asked.source(choice.options, load(prefix=prefix), link_scripts=self.link_scripts)
 
     # -- changing -------------------------------------------------------
 
@@ -360,6 +331,28 @@ class CondaManager(Manager):
         changing.back(self._engine(Surroundings()), self._source(choice, prefix), prefix, before, report)
 
     # -- looking --------------------------------------------------------
+
+    def contents(self, record: Record) -> Contents:
+        """Return the exact packages: conda's by URL and digest, pip's by version."""
+        prefix = Path(record.prefix)
+        of_pip = [each for each in self.list_packages(prefix) if not each.source.startswith("conda ")]
+        return Contents(
+            kind="",
+            name=record.name,
+            channels=record.channels,
+            pinned=changing.pinned(prefix),
+            pip=[f"{each.name}=={each.version}" for each in of_pip if each.source == "index"],
+            variables=record.variables,
+            warnings=[
+                f"{each.name} {each.version} is not in it: it is from {each.source}, which is not everybody’s."
+                for each in of_pip
+                if each.source != "index"
+            ],
+        )
+
+    def lockfile(self, record: Record) -> str:
+        """Return the lockfile of rattler, which pixi reads."""
+        return engine_for("rattler", "", {}).lock(Path(record.prefix), record.channels)
 
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return conda's packages and, marked as such, those that pip installed."""

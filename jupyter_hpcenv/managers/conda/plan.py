@@ -39,6 +39,8 @@ class Source(msgspec.Struct, kw_only=True):
     retries: int = 3
     patience: int = 60
     """Seconds without a sign of life after which a channel has failed."""
+    connecting: float = 9.15
+    """Seconds for a connection to come about; rattler can not be told, programs are."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

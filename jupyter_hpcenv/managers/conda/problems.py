@@ -24,36 +24,23 @@ from ...errors import (
     RequirementsConflict,
 )
 from ..output import clean
-from .credentials import auth_hint, shown
+from .credentials import shown
 from .installed import name_of
+from .network_problems import LATER, NETWORK_HINT, Policy, hidden, not_cached, of_network, package_in
 
 _SHOWN = 60  # lines of a reason
 _OFFERED = 5  # versions or names
 
-_TOKEN = re.compile(r"/t/[^/\s]+")
 _OWNER = re.compile(r" ?\[channel=\"[^\"]*\"\]")  # we put it there, for the order of the channels
-_URL = re.compile(r"\b(?:https?|file)://[^\s')`,\"]+")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|\bos error (?:28|122)\b")
-_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})([^)]*)\)")
-_SUBDIR = re.compile(r"could not find subdir '([^']+)' in channel")
-_ARCHIVE = re.compile(r"failed to (?:fetch|link|unlink) (\S+?)(?::|$)", re.MULTILINE)
 _NOT_ALLOWED = re.compile(r"Permission denied|Read-only file system|Operation not permitted|\bos error (?:1|13|30)\b")
 _NO_CANDIDATES = re.compile(r"No candidates were found for (.+?)\.?$", re.MULTILINE)
 _NONE_BELOW = re.compile(r"─ (.+?), for which no candidates were found")
 _EXCLUDED = re.compile(r"the constraint (.+?) cannot be fulfilled")
-_NETWORK = re.compile(
-    r"error sending request|dns error|tcp connect error|Connection (?:refused|reset)|Network is unreachable"
-    r"|Name or service not known"
-)
-_GARBAGE = re.compile(
-    r"failed to decode zstd|Unknown frame descriptor|failed to parse|expected value at line|invalid type: "
-    r"|EOF while parsing|missing field"
-)
 _TORN = re.compile(
     r"Invalid checksum|invalid zip|Invalid Zip|failed to (?:extract|unpack|iterate)|unexpected end of file"
 )
 _ESCAPES = re.compile(r"unsafe metadata|path separators|dotted identifier|not a valid package name")
-_CACHE_ONLY = re.compile(r"no usable repodata cache")
 
 
 class Failed(Exception):
@@ -63,14 +50,6 @@ class Failed(Exception):
         super().__init__(text)
         self.kind = kind
         self.text = text
-
-
-class Policy(Protocol):
-    """What is needed of a `plan.Source`."""
-
-    channels: list[str]
-    offline: bool
-    cache: str
 
 
 class Facts(Protocol):
@@ -111,10 +90,10 @@ def explain(
         )
     if failure.kind == "Stalled":
         return IndexUnreachable(
-            f"The channel stopped sending in the middle of {said}.", hints=[_LATER, _NETWORK_HINT], reason=said
+            f"The channel stopped sending in the middle of {said}.", hints=[LATER, NETWORK_HINT], reason=said
         )
     if failure.kind == "NotCached":
-        return _not_cached(said)
+        return not_cached(said)
     if failure.kind == "Unsafe":
         return Refused(
             f"A package has a name that would lead out of the package cache: {_first(said)}.",
@@ -143,11 +122,9 @@ def explain(
             ],
             reason=said,
         )
-    return _of_files(failure, said, source, prefix) or _of_network(text, said, source) or _unknown(failure, said)
+    return _of_files(failure, said, source, prefix) or of_network(text, said, source) or _unknown(failure, said)
 
 
-_LATER = "Try again later; what arrived is still in the cache."
-_NETWORK_HINT = "See whether this computer reaches the channel; compute nodes often reach no other network."
 _TELL_CHANNEL = "Tell the people who keep the channel; until then choose another version, or another channel."
 _SPEC_HINTS = ["Write a match spec as in “numpy >=1.26,<2”, “python 3.12.*” or “conda-forge::gdal”."]
 
@@ -246,7 +223,7 @@ def _either(names: Sequence[str]) -> str:
 
 def _of_files(failure: Failed, said: str, source: Policy, prefix: str) -> HpcenvError | None:
     text = failure.text
-    package = _package(text)
+    package = package_in(text)
     if "cannot be longer than the placeholder" in text or re.search(r"File name too long|\bos error 36\b", text):
         return PathTooLong(
             f"The prefix is too long for {package}, which has room for a shorter one: {prefix}.",
@@ -295,11 +272,6 @@ def _damaged(package: str, said: str) -> BuildFailed:
     )
 
 
-def _package(text: str) -> str:
-    match = _ARCHIVE.search(text)
-    return match[1] if match else "what it sent"
-
-
 def _no_cache(text: str, said: str, source: Policy) -> HpcenvError:
     if "failed to acquire write lock" in text:
         return BuildFailed(
@@ -314,106 +286,20 @@ def _no_cache(text: str, said: str, source: Policy) -> HpcenvError:
     )
 
 
-# -- the network ------------------------------------------------------------
-
-
-def _of_network(text: str, said: str, source: Policy) -> HpcenvError | None:
-    channel = _channel(text, source)
-    if source.offline and (_CACHE_ONLY.search(text) or _NETWORK.search(text)):
-        return _not_cached(channel)
-    if match := _SUBDIR.search(text):
-        return IndexUnreachable(
-            f"There is no channel at {channel}, or it has no packages for {match[1]}.",
-            hints=["See how the channel is spelled, and whether it is still there."],
-            reason=said,
-        )
-    if match := _STATUS.search(text):
-        return _answered(int(match[1]), match[2].strip(), channel, said)
-    if "operation timed out" in text:
-        return IndexUnreachable(f"{channel} did not answer in time.", hints=[_LATER, _NETWORK_HINT], reason=said)
-    if re.search(r"certificate|UnknownIssuer|invalid peer|SSL|TLS", text):
-        return IndexUnreachable(
-            f"{channel} has a certificate that is not trusted here.",
-            hints=["Have staff name the file with the site's certificates: ssl_verify, or SSL_CERT_FILE."],
-            reason=said,
-        )
-    if re.search(
-        r"end of file before message|error reading a body|connection closed|error decoding response body", text
-    ):
-        return IndexUnreachable(
-            f"{channel} ended the connection in the middle of {_package(text)}.",
-            hints=[_LATER, _NETWORK_HINT],
-            reason=said,
-        )
-    if _NETWORK.search(text):
-        return IndexUnreachable(f"{channel} can not be reached.", hints=[_NETWORK_HINT, _LATER], reason=said)
-    if _GARBAGE.search(text):
-        return IndexUnreachable(
-            f"{channel} answered with something that is no index of packages.",
-            hints=["A proxy may have put a page of its own there, such as a login; open the address in a browser."],
-            reason=said,
-        )
-    return None
-
-
-def _answered(status: int, words: str, channel: str, said: str) -> IndexUnreachable:
-    answer = f"{status} {words}".strip()
-    if status in (401, 403):
-        return IndexUnreachable(
-            f"{channel} answered {answer}: it wants a login, or does not let this one in.",
-            hints=[auth_hint(channel), "Never put them into the address."],
-            reason=said,
-        )
-    if status == 407:
-        return IndexUnreachable(
-            f"The proxy on the way to {channel} wants a login.", hints=["See the proxy's settings."], reason=said
-        )
-    if status in (404, 410):
-        return IndexUnreachable(
-            f"{channel} has not got what its index names ({answer}).",
-            hints=["The mirror may be behind: try again later, or choose another version or channel."],
-            reason=said,
-        )
-    return IndexUnreachable(f"{channel} answered {answer} and gave no packages.", hints=[_LATER], reason=said)
-
-
-def _not_cached(what: str) -> IndexUnreachable:
-    return IndexUnreachable(
-        f"The network is switched off (offline), and this is not in the cache: {what}.",
-        hints=["Switch offline off, or fill the cache where there is a network: the same environment, created there."],
-        reason=what,
-    )
-
-
-def _channel(text: str, source: Policy) -> str:
-    """Return the channel that a message is about, as it may be shown."""
-    for match in _URL.finditer(text):
-        for url in source.channels:
-            if match[0].startswith(url.rstrip("/")):
-                return shown(url)
-        address = match[0].rsplit("/", 2)[0] if match[0].count("/") > 4 else match[0]
-        return _hidden(shown(address))
-    return shown(source.channels[0]) if len(source.channels) == 1 else "A channel"
-
-
 # -- words ------------------------------------------------------------------
 
 
 def _unknown(failure: Failed, said: str) -> BuildFailed:
     if failure.kind == "FetchError":
-        return _damaged(_package(failure.text), said)
+        return _damaged(package_in(failure.text), said)
     return BuildFailed(
         f"The conda engine could not do it ({failure.kind}).", hints=["See in the log what it said last."], reason=said
     )
 
 
 def _reason(text: str) -> str:
-    lines = [_hidden(clean(_OWNER.sub("", line))) for line in text.splitlines()]
+    lines = [hidden(clean(_OWNER.sub("", line))) for line in text.splitlines()]
     return "\n".join([line for line in lines if line.strip()][:_SHOWN])
-
-
-def _hidden(text: str) -> str:
-    return _TOKEN.sub("/t/…", text)
 
 
 def _first(said: str) -> str:

@@ -77,6 +77,17 @@ class Settings(msgspec.Struct, kw_only=True):
         places = {key: place for key, place in self.where.items() if not key.startswith("channels")}
         return msgspec.structs.replace(self, channels=list(channels), where={**places, "channels": where})
 
+    def unheeded(self, engine: str) -> list[str]:
+        """Return a sentence for each setting that stands somewhere and that *engine* can not go by.
+
+        Links to the cache that are soft break when it is emptied, so neither engine makes any.
+        """
+        names = ["allow_softlinks"] if self.allow_softlinks else []
+        if engine == "rattler":
+            names += [name for name in ("remote_connect_timeout_secs",) if name in self.where]
+            names += [f"proxy_servers[{key}]" for key in self.proxy_servers if key not in ("http", "https")]
+        return [f"{self.origin(name)} sets what jupyter_hpcenv does not honour: {shown(name)}." for name in names]
+
 
 def load(
     env: Mapping[str, str] | None = None,

@@ -132,6 +132,18 @@ class Packages(Handler):
         self.reply(await self.call(lambda desk: desk.packages(identifier)))
 
 
+class Export(Handler):
+    """What an environment holds, as a file."""
+
+    @web.authenticated
+    @authorized("read")
+    async def get(self, environment: str) -> None:
+        """Answer the text of the format that is asked for."""
+        identifier = self.environment_id(environment)
+        form = self.get_query_argument("format", "")
+        self.reply(await self.call_slow(lambda desk: desk.export(identifier, form)))
+
+
 class PackageChanges(Handler):
     """Changes of what is installed."""
 
