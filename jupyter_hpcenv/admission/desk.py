@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,9 +32,9 @@ from ..errors import (
     Refused,
     WrongState,
 )
-from ..lifecycle import change, create, delete, templates
+from ..lifecycle import change, delete, templates
 from ..lifecycle.faces import roll_forward
-from ..lifecycle.surroundings import lost, surroundings
+from ..lifecycle.surroundings import lost
 from ..managers import load_managers
 from ..managers.contract import Manager
 from ..models import (
@@ -48,17 +47,16 @@ from ..models import (
     KernelPatch,
     Operation,
     Record,
-    Target,
     Ticket,
     TrashItem,
     utc_now,
 )
-from ..names import check_kernel_name, new_environment_id, new_operation_id
+from ..names import check_kernel_name, new_operation_id
 from ..operations import Operations
 from ..site import Site
 from ..site.config import username
-from ..site.locations import ELSEWHERE, place_for, root_of
-from . import check, exporting, facts, packages, using
+from ..site.locations import ELSEWHERE, root_of
+from . import check, creating, exporting, facts, packages, using
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -85,6 +83,10 @@ class Admission:
     def managers(self) -> dict[str, Manager]:
         """The environment managers that are installed."""
         return load_managers(self.config, self.site)
+
+    @property
+    def _means(self) -> creating.Means:
+        return creating.Means(self.config, self.site, self.catalog, self.managers, self.modules)
 
     # -- create ---------------------------------------------------------
 
@@ -122,7 +124,7 @@ class Admission:
 
         Raises what the checks of a create raise.
         """
-        ticket = self._ticket("plan", request, new_operation_id())
+        ticket = creating.ticket("plan", request, new_operation_id(), "", self._means)
         if not ticket.steps:
             raise InvalidRequest(
                 f"The manager {request.manager} can not say beforehand what it would install.",
@@ -141,7 +143,7 @@ class Admission:
                     found.arrived(Path(prefix))
 
     def _submit(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str) -> Operation:
-        ticket = self._ticket(verb, request, identifier, idempotency_key)
+        ticket = creating.ticket(verb, request, identifier, idempotency_key, self._means)
         location, prefix = ticket.target.location, Path(ticket.target.prefix)
         self.reconcile()
         return self._start(ticket, lambda: check.check_free(self.catalog, request, location, prefix))
@@ -161,52 +163,6 @@ class Admission:
         except BaseException:
             claims.release(root, name, ticket.id)
             raise
-
-    def _ticket(self, verb: str, request: CreateRequest, identifier: str, idempotency_key: str = "") -> Ticket:
-        """Check *request* and return the operation that carries it out, with all that was decided about it."""
-        check.check_words(request)
-        manager = check.manager_of(request, self.managers)
-        contents = check.contents_of(request, manager, self.site)
-        requirements = check.requirements_of(request, manager, self.site)
-        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix)
-        claims.look(root, request.name)
-        check.check_free(self.catalog, request, location, prefix)
-        check.check_room(prefix)
-        check.kernel_is_free(request, location, self.site)
-        asked = request.modules if request.collection else self.modules.with_python(request.modules, request.python)
-        captured = self.modules.capture(asked, request.collection)
-        around = surroundings(captured, request.build_variables)
-        choice = manager.check(request, requirements, around, contents)
-        if manager.language == "conda":
-            choice.warnings += self.modules.built_for_this([*requirements, *(contents.specs if contents else [])])
-        else:
-            choice.warnings += self.modules.has_them(requirements, around.modules)
-        work = create.Work(
-            requirements=requirements,
-            choice=choice,
-            modules=captured.modules if captured else None,
-            variables={**(contents.variables if contents else {}), **request.variables},
-        )
-        short = ".".join(work.choice.python.version.split(".")[:2])
-        location, root, prefix = place_for(self.site, request.name, request.location, request.prefix, short)
-        target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
-        create.rehearse(request, work, target, self.site)
-        templates.require(self.site, location)
-        planning = verb == "plan"
-        return Ticket(
-            id=identifier,
-            verb=verb,
-            target=target,
-            root=str(root),
-            request=msgspec.to_builtins(request),
-            config=effective(self.config, self.site, manager),
-            work=msgspec.to_builtins(work),
-            steps=manager.plan_steps() if planning else create.steps(manager, request, modules=captured is not None),
-            submitted=utc_now(),
-            user=username(),
-            host=socket.gethostname(),
-            idempotency_key=idempotency_key,
-        )
 
     def _earlier(self, key: str, request: CreateRequest | Changes) -> Operation | None:
         known = self.operations.known(key)
@@ -337,9 +293,7 @@ class Admission:
         row = self._changeable(reference, "ready")
         record, root = self.catalog.record(row.id), self._root(row)
         manager = self._manager_of(row)
-        config = effective(self.config, self.site, manager)
-        identifier = new_operation_id()
-        ticket = packages.ticket(record, changes, manager, self.site, root, config, identifier, idempotency_key)
+        ticket = packages.ticket(record, changes, manager, root, new_operation_id(), idempotency_key, self._means)
         if changes.dry_run:
             return self.operations.submit(ticket)
         try:
@@ -356,7 +310,7 @@ class Admission:
 
     def _repair(self, row: Environment) -> Operation:
         record, manager = self.catalog.record(row.id), self._manager_of(row)
-        config = effective(self.config, self.site, manager)
+        config = creating.effective(self.config, self.site, manager)
         ticket = packages.repair_ticket(record, self._root(row), config, new_operation_id())
         return self._start(ticket, lambda: self.catalog.find(row.id))
 
@@ -531,12 +485,3 @@ class Admission:
 
         self._edit(reference, edit)
         return self.activation(reference, dialect)
-
-
-def effective(config: Config, site: Site, manager: Manager) -> dict[str, Any]:
-    """Return the configuration that travels with an operation: the site's, and the manager's section."""
-    section = type(manager).__name__
-    kept: dict[str, Any] = {"Site": site.effective()}
-    if section in config:
-        kept[section] = msgspec.to_builtins(dict(config[section]), enc_hook=str)
-    return kept

@@ -17,6 +17,7 @@ from ..models import Changes, Record, Target, Ticket, utc_now
 from ..site import Site
 from ..site.config import username
 from .check import rules_of
+from .creating import Means, effective
 
 
 def canonical(changes: Changes, manager: Manager, site: Site) -> Changes:
@@ -40,18 +41,16 @@ def canonical(changes: Changes, manager: Manager, site: Site) -> Changes:
 
 
 def ticket(
-    record: Record,
-    changes: Changes,
-    manager: Manager,
-    site: Site,
-    root: Path,
-    config: dict[str, Any],
-    identifier: str,
-    key: str,
+    record: Record, changes: Changes, manager: Manager, root: Path, identifier: str, key: str, means: Means
 ) -> Ticket:
     """Return the operation that carries a change out, or plans it, with all that was decided."""
+    config, site, _, _, modules = means
     asked = canonical(changes, manager, site)
     choice = manager.decide(record, asked)
+    if manager.language == "conda":
+        choice.warnings += modules.built_for_this(asked.install)
+    else:
+        choice.warnings += modules.has_them(asked.install, record.modules.load if record.modules else [])
     if not changes.dry_run and (warning := _running(record)):
         choice.warnings.append(warning)
     work = packages.Work(choice=choice, changes=asked)
@@ -61,7 +60,7 @@ def ticket(
         target=target_of(record),
         root=str(root),
         request=msgspec.to_builtins(changes),
-        config=config,
+        config=effective(config, site, manager),
         work=msgspec.to_builtins(work),
         steps=packages.plan_steps(manager, record) if changes.dry_run else packages.steps(manager, record),
         submitted=utc_now(),

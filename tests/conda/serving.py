@@ -11,6 +11,8 @@ import email.utils
 import fnmatch
 import hashlib
 import http.server
+import ssl
+import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,6 +127,8 @@ class ChannelServer:
     def __init__(self, channels: Mapping[str, Path]) -> None:
         self.channels = dict(channels)
         self.asked: list[Asked] = []
+        self.lasts = ""
+        """What answers say of how long they may be kept; empty: they are to be asked for again."""
         self.closing = threading.Event()
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
@@ -149,6 +153,23 @@ class ChannelServer:
         """Return the address of a channel."""
         return f"{self.root}/{channel}"
 
+    def encrypt(self, folder: Path) -> Path:
+        """Speak TLS from now on; return the certificate of who vouches for it, which is made in *folder*."""
+        (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        for words in (
+            "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -subj /CN=authority "
+            "-addext basicConstraints=critical,CA:TRUE",
+            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server",
+            "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem "
+            "-extfile names",
+        ):
+            subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.root = self.root.replace("http:", "https:")
+        return folder / "authority.pem"
+
     def misbehave(self, pattern: str, how: Misbehaviour, *, times: int | None = None) -> None:
         """Treat paths that match (as file names do, ``*`` goes over slashes) so, *times* often or until `behave`.
 
@@ -162,6 +183,7 @@ class ChannelServer:
         with self._lock:
             self._rules.clear()
             self.asked.clear()
+            self.lasts = ""
 
     def paths(self, pattern: str = "*") -> list[str]:
         """Return the paths that were asked for and match, in order."""
@@ -247,7 +269,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         validators = {
             "ETag": f'"{hashlib.sha256(data).hexdigest()[:32]}"',
             "Last-Modified": email.utils.formatdate(file.stat().st_mtime, usegmt=True),
-            "Cache-Control": "no-cache",
+            "Cache-Control": self.server.owner.lasts or "no-cache",
         }
         if isinstance(how, Garble):
             middle = len(data) // 2

@@ -134,6 +134,26 @@ def litter(cache: Path) -> list[Path]:
     return [path for path in (cache / "pkgs").iterdir() if path.name.startswith(".hpc-b-1.0-0")]
 
 
+def test_a_transaction_sweeps_what_killed_ones_left_once_it_is_done(
+    littered: Path, big: ChannelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is younger than a day may be of a worker that lives, on another host perhaps."""
+    third = tmp_path / "third"
+    notes = Notes()
+    engine.create(source(big.url(), littered), ["hpc-a"], third, notes)
+    assert len(litter(littered)) == 1
+    assert "had been killed" not in notes.said()
+    monkeypatch.setattr(caches, "LEFT", -1.0)
+    (littered / "pkgs/.hpc-b-1.0-0abcdef").mkdir()
+    monkeypatch.setattr(caches, "AT_ONCE", 1)
+    for left in (1, 0):
+        notes = Notes()
+        engine.change(source(big.url(), littered), third, notes, install=["hpc-c"])
+        assert len(litter(littered)) == left
+        assert "what was left of a download that had been killed" in notes.said("output")
+    sound(littered)
+
+
 def test_litter_is_swept_and_packages_stay(littered: Path, big: ChannelServer, tmp_path: Path) -> None:
     (littered / "repodata/.tmpAbCdEf").write_text("half")
     before = tree(littered / "pkgs/hpc-a-1.0-0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,8 +113,8 @@ def test_a_connection_that_breaks_once_is_tried_again(channel_server: ChannelSer
 def test_a_certificate_that_nobody_knows(channels: Path, tmp_path: Path) -> None:
     require("openssl", shutil.which("openssl") is not None)
     with ChannelServer({"main": channels / "main"}) as server:
-        authority = _encrypt(server, tmp_path)
-        url = server.url().replace("http:", "https:")
+        authority = server.encrypt(tmp_path)
+        url = server.url()
         error = fails(["hpc-tiny"], tmp_path / "environment", url, tmp_path / "cache")
         assert type(error) is IndexUnreachable
         assert "certificate that is not trusted" in error.message
@@ -124,23 +123,6 @@ def test_a_certificate_that_nobody_knows(channels: Path, tmp_path: Path) -> None
             assert engine.plan(source(url, tmp_path / "cache", ssl_verify=said), ["hpc-tiny"]).install
     with pytest.raises(InvalidRequest, match="certificates that are not there"):
         engine.plan(source(url, tmp_path / "cache", ssl_verify=str(tmp_path / "nothing")), ["hpc-tiny"])
-
-
-def _encrypt(server: ChannelServer, folder: Path) -> Path:
-    """Let *server* speak TLS; return the certificate of who vouches for it."""
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    for words in (
-        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -subj /CN=authority "
-        "-addext basicConstraints=critical,CA:TRUE",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server",
-        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem "
-        "-extfile names",
-    ):
-        subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
-    return folder / "authority.pem"
 
 
 # -- archives ---------------------------------------------------------------

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jupyter_hpcenv.formats.environment_yml import of_requests, write
 from jupyter_hpcenv.managers.conda.installed import explicit, read
+from jupyter_hpcenv.models import BY_PIP
 
 from ..cli.conftest import Cli
 
@@ -51,12 +53,8 @@ def test_create_prove_and_run_a_notebook(cli: Cli) -> None:
     assert prefix == conda_prefix == made["prefix"]
     assert numpy.startswith(made["prefix"])
     assert (cli.home / ".conda" / "environments.txt").read_text().split() == [made["prefix"]]
-    found = {each["name"]: each for each in cli.data_of("packages", "climate")} if _has_packages(cli) else {}
-    assert not found or found["numpy"]["source"].startswith("conda file://")
-
-
-def _has_packages(cli: Cli) -> bool:
-    return "packages" in cli("--help").stdout
+    found = {each["name"]: each for each in cli.data_of("packages", "climate")}
+    assert found["numpy"]["source"].startswith("conda file://")
 
 
 def test_deleted_and_restored_it_is_known_to_conda_as_it_stands(cli: Cli) -> None:
@@ -97,6 +95,25 @@ def test_from_environment_yml_with_pip_where_pip_is_told_to_refuse(cli: Cli, cha
     assert where.startswith(made["prefix"])
     assert data == "/data/it's mine"
     assert not list(cli.home.glob(".local/lib/**/iniconfig"))
+
+
+def test_what_pip_installed_stands_in_the_record_apart_and_comes_again(cli: Cli, channel: Path) -> None:
+    text = f"channels: ['file://{channel}']\ndependencies: [python={MINOR}, hpc-tiny<2, pip: [iniconfig>=2]]\n"
+    file = cli.home / "environment.yml"
+    file.write_text(text)
+    made = cli.data_of("create", "mine", "--manager", "conda", "--file", str(file), "--no-kernel")
+    assert made["packages"] == [f"python {MINOR}.*", "hpc-tiny <2", f"{BY_PIP}iniconfig>=2"]
+    sources = {each["name"]: each["source"] for each in cli.data_of("packages", "mine")}
+    assert (sources["iniconfig"], sources["hpc-tiny"]) == ("index", f"conda file://{channel}")
+    assert [name for name, source in sources.items() if not source.startswith("conda ")] == ["iniconfig"]
+    asked = of_requests(made["packages"])
+    asked.channels = made["channels"]
+    file.write_text(write(asked))
+    again = cli.data_of("create", "again", "--manager", "conda", "--file", str(file), "--no-kernel")
+    assert again["packages"] == made["packages"]
+    assert {each["name"]: each["source"] for each in cli.data_of("packages", "again")} == sources
+    cli.data_of("install", "mine", "hpc-linked")  # a change keeps what is pip's
+    assert f"{BY_PIP}iniconfig>=2" in cli.data_of("show", "mine")["packages"]
 
 
 @pytest.mark.parametrize("form", ["explicit", "rattler-lock", "conda-lock"])

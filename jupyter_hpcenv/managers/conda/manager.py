@@ -281,7 +281,7 @@ class CondaManager(Manager):
         root = prefix.parent if record.location in ("", ELSEWHERE) else root_of(self._site, record.location)
         means = self._means(settings, chosen, virtual, self._cache(settings, root), record.location)
         held = asked.words(means, "constraints")
-        return Choice(
+        choice = Choice(
             python=PythonFact(
                 path=record.python_path, real="", version=record.python, source="conda", label="Its own Python"
             ),
@@ -291,6 +291,9 @@ class CondaManager(Manager):
             kernel=False,  # it is there, and what keeps it working is proven afterwards
             options={**means, "constraints": list(dict.fromkeys([*held, *pins(prefix)]))},
         )
+        if self.probe_channels and (changes.install or changes.update or changes.update_all):
+            probing.probe(self._source(choice, prefix), (), self.probe_timeout)
+        return choice
 
     def plan_change(
         self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings

@@ -1,0 +1,89 @@
+"""Decide about a create: check all that can be known now, and write down what the worker is to do."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, NamedTuple
+
+import msgspec
+from traitlets.config import Config
+
+from .. import claims
+from ..catalog import Catalog
+from ..lifecycle import create, templates
+from ..lifecycle.surroundings import surroundings
+from ..managers.contract import Manager
+from ..models import CreateRequest, Target, Ticket, utc_now
+from ..names import new_environment_id
+from ..site import Site
+from ..site.config import username
+from ..site.locations import place_for
+from . import check
+from .modules import Modules
+
+
+class Means(NamedTuple):
+    """What a desk decides with."""
+
+    config: Config
+    site: Site
+    catalog: Catalog
+    managers: dict[str, Manager]
+    modules: Modules
+
+
+def ticket(verb: str, request: CreateRequest, identifier: str, idempotency_key: str, means: Means) -> Ticket:
+    """Check *request* and return the operation that carries it out (or plans it), with all that was decided."""
+    config, site, catalog, managers, modules = means
+    check.check_words(request)
+    manager = check.manager_of(request, managers)
+    contents = check.contents_of(request, manager, site)
+    requirements = check.requirements_of(request, manager, site)
+    location, root, prefix = place_for(site, request.name, request.location, request.prefix)
+    claims.look(root, request.name)
+    check.check_free(catalog, request, location, prefix)
+    check.check_room(prefix)
+    check.kernel_is_free(request, location, site)
+    asked = request.modules if request.collection else modules.with_python(request.modules, request.python)
+    captured = modules.capture(asked, request.collection)
+    around = surroundings(captured, request.build_variables)
+    choice = manager.check(request, requirements, around, contents)
+    if manager.language == "conda":
+        choice.warnings += modules.built_for_this([*requirements, *(contents.specs if contents else [])])
+    else:
+        choice.warnings += modules.has_them(requirements, around.modules)
+    work = create.Work(
+        requirements=requirements,
+        choice=choice,
+        modules=captured.modules if captured else None,
+        variables={**(contents.variables if contents else {}), **request.variables},
+    )
+    short = ".".join(work.choice.python.version.split(".")[:2])
+    location, root, prefix = place_for(site, request.name, request.location, request.prefix, short)
+    target = Target(id=new_environment_id(), name=request.name, location=location, prefix=str(prefix))
+    create.rehearse(request, work, target, site)
+    templates.require(site, location)
+    planning = verb == "plan"
+    return Ticket(
+        id=identifier,
+        verb=verb,
+        target=target,
+        root=str(root),
+        request=msgspec.to_builtins(request),
+        config=effective(config, site, manager),
+        work=msgspec.to_builtins(work),
+        steps=manager.plan_steps() if planning else create.steps(manager, request, modules=captured is not None),
+        submitted=utc_now(),
+        user=username(),
+        host=socket.gethostname(),
+        idempotency_key=idempotency_key,
+    )
+
+
+def effective(config: Config, site: Site, manager: Manager) -> dict[str, Any]:
+    """Return the configuration that travels with an operation: the site's, and the manager's section."""
+    section = type(manager).__name__
+    kept: dict[str, Any] = {"Site": site.effective()}
+    if section in config:
+        kept[section] = msgspec.to_builtins(dict(config[section]), enc_hook=str)
+    return kept
