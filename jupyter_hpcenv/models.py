@@ -322,7 +322,7 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Body of ``POST environments/{id}/changes``: what one transaction does to the packages of an environment."""
 
     install: list[str] = []
-    """PEP 508 requirements or match specs, as its manager takes them."""
+    """PEP 508 requirements or match specs, as its manager takes them; ``pip: LINE`` for pip in a conda environment."""
     update: list[str] = []
     """Names, or more where another version than the newest is meant."""
     update_all: bool = False

@@ -13,7 +13,7 @@ from ..errors import InvalidRequest
 from ..formats.requirements import parse_requirement
 from ..lifecycle import packages
 from ..managers.contract import Manager
-from ..models import Changes, Record, Target, Ticket, utc_now
+from ..models import BY_PIP, Changes, Record, Target, Ticket, utc_now
 from ..site import Site
 from ..site.config import username
 from .check import rules_of
@@ -25,8 +25,13 @@ def canonical(changes: Changes, manager: Manager, site: Site) -> Changes:
     if manager.language == "conda":
         from ..formats import matchspecs
 
+        def one(line: str) -> str:
+            by_pip = line.strip().startswith(BY_PIP.strip())
+            text = line.strip().removeprefix(BY_PIP.strip())
+            return f"{BY_PIP}{parse_requirement(text, rules_of(site))}" if by_pip else matchspecs.parse(line)
+
         def parsed(lines: list[str]) -> list[str]:
-            return list(dict.fromkeys(matchspecs.parse(line) for line in lines))
+            return list(dict.fromkeys(map(one, lines)))
     else:
         rules = rules_of(site)
 

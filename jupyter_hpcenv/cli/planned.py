@@ -18,6 +18,8 @@ def lines(plan: dict[str, Any], end: str = "Nothing was built.") -> list[str]:
     head = [*table(("", "PACKAGE", "VERSION", "BUILD", "SIZE"), cells), _sum(plan, len(cells), end)]
     if not cells:
         head = [f"No package comes, goes or changes. {end}"]
+    if plan.get("virtual"):
+        head.append(f"Solved for a computer with {', '.join(plan['virtual'])}.")
     return [
         *head,
         *(f"pip installs besides: {line}" for line in plan["pip"]),

@@ -109,7 +109,7 @@ def change_packages(
     guard()
     _begin(prefix, Note(operation=operation, choice=work.choice))
     try:
-        manager.keep(record, prefix / BEFORE)
+        manager.keep(record, work.changes, prefix / BEFORE)
         outcome = manager.change(record, work.choice, work.changes, report, around)
         after = _recorded(record, outcome, operation, around)
         report.step("prove")

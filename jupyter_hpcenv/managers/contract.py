@@ -183,7 +183,7 @@ class Manager(Configurable, metaclass=ManagerMeta):
         """Return what `change` would do, as plain data; the prefix stays as it is."""
         raise InvalidRequest(f"The manager {self.name} can not say beforehand what it would change.")
 
-    def keep(self, record: Record, before: Path) -> None:
+    def keep(self, record: Record, changes: Changes, before: Path) -> None:
         """Put at *before*, in one step, what `back` needs; called when nothing has changed yet."""
         raise NotImplementedError
 

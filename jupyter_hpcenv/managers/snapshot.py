@@ -21,6 +21,7 @@ from ..files import explain, read_regular, remove_tree, sync_folder, write_json
 OURS = ".hpcenv"
 _ENTRIES = ".entries.json"
 _COPIED = (".pth", ".cfg", ".egg-link")
+_WRITTEN = ("bin", "conda-meta")  # folders
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES)
 
 
@@ -51,7 +52,7 @@ def _keep(source: Path, target: Path) -> None:
 
 def _link(source: str, target: str) -> None:
     """Keep one file: by a link where nobody writes into it, else by a copy."""
-    in_place = source.endswith(_COPIED) or os.path.basename(os.path.dirname(source)) == "bin"  # noqa: PTH119, PTH120
+    in_place = source.endswith(_COPIED) or os.path.basename(os.path.dirname(source)) in _WRITTEN  # noqa: PTH119, PTH120
     if not in_place:
         try:
             os.link(source, target, follow_symlinks=False)

@@ -298,7 +298,7 @@ class VenvManager(Manager):
         with self._ready(record, choice, report, around) as (folder, env):
             return changing.plan(changes, choice, record.packages, Path(record.prefix), env, folder, report)
 
-    def keep(self, record: Record, before: Path) -> None:
+    def keep(self, record: Record, changes: Changes, before: Path) -> None:
         """Keep the prefix by hardlinks."""
         snapshot.take(Path(record.prefix), before)
 

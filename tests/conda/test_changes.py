@@ -141,3 +141,31 @@ def test_a_change_that_is_killed_is_taken_back_unasked(moment: Path, cli: Cli) -
     assert state(prefix) == before
     nothing_left(prefix)
     assert names(cli.data_of("install", "a", "hpc-tiny=2")["plan"])[1] == ["hpc-tiny 1.0 2.0"]
+
+
+def test_packages_by_pip_come_change_go_and_are_taken_back(cli: Cli) -> None:
+    """They are asked for as environment.yml has them, kept apart, and conda's own packages stay as they are."""
+    made = cli.data_of("create", "a", "hpc-tiny=1.0", "pip", "--manager", "conda", "--python", MINOR)
+    prefix = Path(made["prefix"])
+    steered = {"PIP_REQUIRE_VIRTUALENV": "1", "PIP_USER": "1"}
+    assert cli.data_of("install", "a", "pip: iniconfig==2.0.0", "--dry-run")["pip"] == ["iniconfig==2.0.0"]
+    cli.data_of("install", "a", "pip: iniconfig==2.0.0", "hpc-exports", **steered)
+    listed = {each["name"]: each for each in cli.data_of("packages", "a")}
+    assert (listed["iniconfig"]["version"], listed["iniconfig"]["source"]) == ("2.0.0", "index")
+    assert listed["hpc-exports"]["source"].startswith("conda ")
+    packages = cli.data_of("show", "a")["packages"]
+    assert packages[-1] == "pip: iniconfig==2.0.0"
+
+    before = state(prefix)
+    error = cli.error_of("install", "a", "pip: iniconfig==2.1.0", "hpc-breaks")
+    assert error["code"] == "build_failed"  # pip, which comes after conda's packages, can not start any more
+    assert state(prefix) == before
+    assert not list(prefix.glob("lib/*/site-packages/hpc_breaks.pth"))
+    listed = {each["name"]: each["version"] for each in cli.data_of("packages", "a")}
+    assert listed["iniconfig"] == "2.0.0"
+    nothing_left(prefix)
+
+    assert cli.error_of("remove", "a", "iniconfig")["code"] == "package_not_found"
+    cli.data_of("remove", "a", "pip: iniconfig")
+    assert "iniconfig" not in {each["name"] for each in cli.data_of("packages", "a")}
+    assert cli.data_of("show", "a")["packages"] == packages[:-1]

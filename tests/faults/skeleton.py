@@ -85,7 +85,7 @@ class SkeletonManager(Manager):
         python = PythonFact(path=BASE, real=BASE, version=VERSION, source="path", label="Python")
         return Choice(python=python, creator="links", installer="none", kernel=False)
 
-    def keep(self, record: Record, before: Path) -> None:
+    def keep(self, record: Record, changes: Changes, before: Path) -> None:
         snapshot.take(Path(record.prefix), before)
 
     def change(

@@ -261,7 +261,7 @@ def test_a_change_that_was_killed_after_its_record_stands(desk: Desk) -> None:
     done = desk.change("a", install=["six"])
     record = desk.admission.catalog.record(desk.admission.catalog.find("a").id)
     manager = desk.admission.managers["venv"]
-    manager.keep(record, prefix / verb.BEFORE)
+    manager.keep(record, Changes(), prefix / verb.BEFORE)
     choice = manager.decide(record, Changes(install=["six"]))
     verb.write_note(prefix, verb.Note(operation=done.id, choice=choice))
     desk.admission.reconcile()

@@ -13,7 +13,10 @@ import msgspec
 
 from ...errors import BrokenRecord, PackageNotFound, RequirementsConflict
 from ...files import explain, read_regular, write_json
-from ...models import Changes, PinnedPackage, Reporter
+from ...models import BY_PIP, Changes, PinnedPackage, Reporter
+from .. import changing as of_pips
+from .. import snapshot
+from ..contract import Package
 from . import history, installed
 from .engines import Engine
 from .installed import Installed
@@ -38,18 +41,57 @@ class Wish(TypedDict):
 
 
 def wish(changes: Changes) -> Wish:
-    """Return a request as engines take it."""
-    return Wish(install=changes.install, update=changes.update, update_all=changes.update_all, remove=changes.remove)
+    """Return what of a request engines are asked for."""
+    conda = of_conda(changes)
+    return Wish(install=conda.install, update=conda.update, update_all=conda.update_all, remove=conda.remove)
 
 
-def check(changes: Changes, there: Sequence[Installed], *, kernel: bool) -> None:
-    """Refuse to remove what the kernel needs; what is not there the engine refuses, for it knows the requests."""
+def of_conda(changes: Changes) -> Changes:
+    """Return a request without what pip is asked for."""
+
+    def kept(lines: list[str]) -> list[str]:
+        return [line for line in lines if not line.startswith(BY_PIP)]
+
+    return msgspec.structs.replace(
+        changes, install=kept(changes.install), update=kept(changes.update), remove=kept(changes.remove)
+    )
+
+
+def of_pip(changes: Changes) -> Changes:
+    """Return what pip is asked for, as requirements; what to update all means is conda's alone."""
+
+    def kept(lines: list[str]) -> list[str]:
+        return [line.removeprefix(BY_PIP) for line in lines if line.startswith(BY_PIP)]
+
+    return Changes(install=kept(changes.install), update=kept(changes.update), remove=kept(changes.remove))
+
+
+def said(changes: Changes) -> list[str]:
+    """Return what pip is asked for, as a plan says it: what else pip brings along is known afterwards."""
+    gone = [f"{of_pips.name_of(line)} (removed)" for line in changes.remove]
+    return [*changes.install, *changes.update, *gone]
+
+
+def asked_after(by_pip: list[str], changes: Changes) -> list[str]:
+    """Return what pip counts as asked for after a change."""
+    return of_pips.asked_after(by_pip, changes)
+
+
+def asks(changes: Changes) -> bool:
+    """Tell whether anything is asked for."""
+    return bool(changes.install or changes.update or changes.update_all or changes.remove)
+
+
+def check(changes: Changes, there: Sequence[Installed], by_pip: Sequence[Package], *, kernel: bool) -> None:
+    """Refuse what is not there to be updated or removed, and to remove what the kernel needs."""
+    of_pips.check(of_pip(changes), by_pip, kernel=False)
+    changes = of_conda(changes)
     removed = {installed.name_of(spec) for spec in changes.remove}
     known = {each.name for each in there}
     if missing := sorted({*removed, *map(installed.name_of, changes.update)} - known):
         raise PackageNotFound(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed in the environment.",
-            hints=["List its packages to see what is there."],
+            hints=["List its packages to see what is there; what pip installed is named “pip: NAME”."],
         )
     if kernel and (held := sorted(removed & {"ipykernel", "python"})):
         raise RequirementsConflict(
@@ -58,8 +100,14 @@ def check(changes: Changes, there: Sequence[Installed], *, kernel: bool) -> None
         )
 
 
-def keep(prefix: Path, before: Path) -> None:
-    """Write down which packages are in *prefix*; raises `DiskFull`, `LocationUnavailable`."""
+def keep(prefix: Path, changes: Changes, before: Path) -> None:
+    """Write down which packages are in *prefix*; raises `DiskFull`, `LocationUnavailable`.
+
+    Where pip will change something, the whole prefix is kept, by hardlinks: no list can bring back what pip replaces.
+    """
+    if asks(of_pip(changes)):
+        snapshot.take(prefix, before)
+        return
     try:
         write_json(before, Before(pinned=pinned(prefix), requested=requested(prefix)))
     except OSError as error:
@@ -68,6 +116,9 @@ def keep(prefix: Path, before: Path) -> None:
 
 def back(engine: Engine, source: Source, prefix: Path, before: Path, report: Reporter) -> None:
     """Let *prefix* hold the packages that *before* names; does nothing where it does, or where nothing is kept."""
+    if before.is_dir():
+        snapshot.put_back(prefix, before)
+        return
     engine.recover(source, prefix, report)
     try:
         kept = msgspec.json.decode(read_regular(before, 20_000_000), type=Before)

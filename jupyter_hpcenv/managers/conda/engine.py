@@ -56,7 +56,7 @@ def create(source: Source, specs: Sequence[str], prefix: Path, report: Reporter)
         answer = transaction.ask(
             Request(do=["solve", "fetch", "judge", "link"], asked=list(specs), prefix=str(prefix)), report
         )
-    _say_relaxed(answer, report)
+    _say(answer, report)
     return finish(source, prefix, report, [], journal.Journal(command=_command("create", specs), wanted=list(specs)))
 
 
@@ -130,7 +130,7 @@ def change(
     before, wish = _wish(prefix, install=install, update=update, update_all=update_all, remove=remove)
     with Transaction(source) as transaction:
         answer, outcome, after = _solved(transaction, prefix, before, wish, report, fetch=True)
-        _say_relaxed(answer, report)
+        _say(answer, report)
         for note in outcome.notes:
             report.line("output", note)
         verbs = ["install"] * bool(install) + ["update"] * bool(update or update_all) + ["remove"] * bool(remove)
@@ -262,6 +262,7 @@ def _solved(
     outcome = compare(before, _planned(answer))
     outcome.requested = [*answer.kept.values(), *wish.asked]
     outcome.notes = _notes(before, wish, answer)
+    outcome.virtual = answer.virtual
     return answer, outcome, transaction.records
 
 
@@ -301,7 +302,9 @@ def _command(verb: str, words: Sequence[str]) -> list[str]:
     return [_COMMAND, verb, *words]
 
 
-def _say_relaxed(answer: Answer, report: Reporter) -> None:
+def _say(answer: Answer, report: Reporter) -> None:
+    if answer.virtual:
+        report.line("output", f"Solved for a computer with {', '.join(answer.virtual)}.")
     if answer.relaxed:
         report.line(
             "warning",

@@ -26,7 +26,7 @@ from . import asked, changing, installed, pip_part, probing, rebuilding, registe
 from .channels import Channels, resolve
 from .credentials import holds_secret
 from .engines import Engine, engine_for
-from .plan import Source
+from .plan import Plan, Source
 from .settings import REQUEST, Settings, load, pins
 
 
@@ -273,7 +273,7 @@ class CondaManager(Manager):
     def decide(self, record: Record, changes: Changes) -> Choice:
         """Decide where packages come from now: from the environment's own channels, by today's configuration."""
         prefix = Path(record.prefix)
-        changing.check(changes, installed.read(prefix), kernel=bool(record.kernelspec))
+        changing.check(changes, installed.read(prefix), self._of_pip(prefix), kernel=bool(record.kernelspec))
         self._engine(Surroundings())
         settings = load(prefix=prefix, channels=record.channels)
         chosen = self._choose(settings)
@@ -291,7 +291,8 @@ class CondaManager(Manager):
             kernel=False,  # it is there, and what keeps it working is proven afterwards
             options={**means, "constraints": list(dict.fromkeys([*held, *pins(prefix)]))},
         )
-        if self.probe_channels and (changes.install or changes.update or changes.update_all):
+        conda = changing.of_conda(changes)
+        if self.probe_channels and (conda.install or conda.update or conda.update_all):
             probing.probe(self._source(choice, prefix), (), self.probe_timeout)
         return choice
 
@@ -302,28 +303,37 @@ class CondaManager(Manager):
         source = self._source(choice, Path(record.prefix))
         make_private(Path(source.cache))
         report.step("solve")
-        found = self._engine(around).plan(source, (), Path(record.prefix), report, **changing.wish(changes))
-        return {**msgspec.to_builtins(found), "pip": [], "warnings": choice.warnings}
+        found = Plan()
+        if changing.asks(changing.of_conda(changes)):
+            found = self._engine(around).plan(source, (), Path(record.prefix), report, **changing.wish(changes))
+        by_pip = changing.said(changing.of_pip(changes))
+        return {**msgspec.to_builtins(found), "pip": by_pip, "warnings": choice.warnings}
 
-    def keep(self, record: Record, before: Path) -> None:
+    def keep(self, record: Record, changes: Changes, before: Path) -> None:
         """Write down the exact packages; the cache has them, or the channels."""
-        changing.keep(Path(record.prefix), before)
+        changing.keep(Path(record.prefix), changes, before)
 
     def change(
         self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
     ) -> Outcome:
-        """Solve, download and link in one transaction."""
+        """Solve, download and link in one transaction; pip's packages come after."""
         prefix = Path(record.prefix)
         source, engine = self._source(choice, prefix), self._engine(around)
         make_private(Path(source.cache))
         report.step("solve")
         for warning in choice.warnings:
             report.line("warning", warning)
-        done = engine.change(source, prefix, report, **changing.wish(changes))
-        by_pip = [line for line in record.packages if line.startswith(BY_PIP)]
+        done = Plan()
+        if changing.asks(changing.of_conda(changes)):
+            done = engine.change(source, prefix, report, **changing.wish(changes))
+        by_pip = [line.removeprefix(BY_PIP) for line in record.packages if line.startswith(BY_PIP)]
+        wanted = changing.of_pip(changes)
+        if changing.asks(wanted):
+            pip_part.change(wanted, prefix, around.environ or environment(self._site.passthrough), report)
+            by_pip = changing.asked_after(by_pip, wanted)
         return Outcome(
-            plan={**msgspec.to_builtins(done), "pip": [], "warnings": []},
-            packages=[*changing.requested(prefix), *by_pip],
+            plan={**msgspec.to_builtins(done), "pip": changing.said(wanted), "warnings": []},
+            packages=[*changing.requested(prefix), *(f"{BY_PIP}{line}" for line in by_pip)],
             tools=engine.versions(),
             python=next((each.version for each in installed.read(prefix) if each.name == "python"), ""),
         )
@@ -360,12 +370,14 @@ class CondaManager(Manager):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return conda's packages and, marked as such, those that pip installed."""
         found = installed.read(prefix)
-        names = {each.name for each in found}
-        of_pip = [each for each in packages.list_packages(prefix, not_by="conda") if each.name.lower() not in names]
         return [
             *(Package(name=each.name, version=each.version, source=f"conda {each.channel}") for each in found),
-            *of_pip,
+            *self._of_pip(prefix),
         ]
+
+    def _of_pip(self, prefix: Path) -> list[Package]:
+        names = {each.name for each in installed.read(prefix)}
+        return [each for each in packages.list_packages(prefix, not_by="conda") if each.name.lower() not in names]
 
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a batch job makes it anew on its node, where a micromamba, mamba or conda is on PATH."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import BuildFailed
 from ...files import remove_tree, write_atomic
-from ...models import LineKind, Progress, Reporter
+from ...models import Changes, LineKind, Progress, Reporter
 from ...process import run, working_folder
 from .. import pipconf
 from ..failures import failure
@@ -60,8 +60,32 @@ def environment_for_pip(inherited: Mapping[str, str], prefix: Path) -> dict[str,
     return env
 
 
-def install(lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter) -> None:
+def install(
+    lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter, *, upgrade: bool = False
+) -> None:
     """Install requirements into *prefix*; raises what `jupyter_hpcenv.managers.failures.failure` finds."""
+    options = ["install", "--no-compile", "--progress-bar", "raw", *(["--upgrade"] if upgrade else [])]
+    _run(options, lines, prefix, inherited, report)
+
+
+def change(changes: Changes, prefix: Path, inherited: Mapping[str, str], report: Reporter) -> None:
+    """Install, update and remove what pip is asked for."""
+    if changes.install:
+        install(changes.install, prefix, inherited, report)
+    if changes.update:
+        install(changes.update, prefix, inherited, report, upgrade=True)
+    if changes.remove:
+        remove(changes.remove, prefix, inherited, report)
+
+
+def remove(names: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter) -> None:
+    """Remove packages that pip installed."""
+    _run(["uninstall", "--yes"], names, prefix, inherited, report)
+
+
+def _run(
+    options: Sequence[str], lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter
+) -> None:
     python = prefix / "bin" / "python"
     if not python.exists():
         raise BuildFailed(
@@ -73,9 +97,8 @@ def install(lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], re
     try:
         wanted = folder / "requirements.txt"
         write_atomic(wanted, "".join(f"{line}\n" for line in lines).encode())
-        argv = [str(python), "-m", "pip", "install", "--no-compile", "--no-color", "--progress-bar", "raw"]
         done = run(
-            [*argv, "-r", str(wanted)],
+            [str(python), "-m", "pip", *options, "--no-color", "-r", str(wanted)],
             env=environment_for_pip(inherited, prefix),
             cwd=folder,
             on_line=watch.line,

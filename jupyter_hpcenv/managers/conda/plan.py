@@ -77,6 +77,8 @@ class Plan(msgspec.Struct, kw_only=True):
     """How many files get linked; None where a package is not in the cache yet, for then nobody knows."""
     requested: list[str] = []
     """The match specs that hold from then on."""
+    virtual: list[str] = []
+    """The virtual packages that were solved for; empty where that is not known."""
     notes: list[str] = []
     """What is worth a sentence, such as why a package stays as it is."""
 

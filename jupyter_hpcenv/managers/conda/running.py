@@ -86,6 +86,8 @@ class Answer(msgspec.Struct, kw_only=True):
     """Earlier requests as they were held to."""
     relaxed: bool = False
     """Whether the order of the channels had to be given up."""
+    virtual: list[str] = []
+    """The virtual packages that were solved for, such as ``__glibc=2.36``."""
     looked: dict[str, Looked] = {}
     lock: str = ""
     error: _Error | None = None

@@ -30,6 +30,8 @@ class Solver:
         """Earlier requests as they are held to."""
         self.relaxed = False
         """Whether the order of the channels had to be given up."""
+        self.virtual: list[str] = []
+        """The virtual packages that were solved for."""
 
     async def solve(self) -> list[RepoDataRecord]:
         """Return the records that the environment is to hold."""
@@ -53,6 +55,7 @@ class Solver:
         from rattler.exceptions import SolverError
 
         gateway, virtual = self._gateway(sharded=sharded), virtual_packages(self._request["virtual_packages"])
+        self.virtual = sorted(_shown(each) for each in virtual)
         constraints = [_lenient(spec) for spec in self._request["constraints"]]
         priority, channels = self._request["priority"], self._request["channels"]
 
@@ -179,6 +182,12 @@ def virtual_packages(overrides: Mapping[str, str]) -> list[GenericVirtualPackage
             version, build = ("1", value) if name == "archspec" else (value, "0")
             found[name] = GenericVirtualPackage(PackageName(f"__{name}"), Version(version), BuildString(build))
     return list(found.values())
+
+
+def _shown(package: GenericVirtualPackage) -> str:
+    """Return a virtual package as people write it; where the version says nothing, the build does."""
+    build = str(package.build_string)
+    return f"{package.name.normalized}={build if build not in ('', '0') else package.version}"
 
 
 def _lenient(text: str) -> MatchSpec:

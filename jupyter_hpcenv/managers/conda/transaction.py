@@ -156,6 +156,7 @@ class Work:
         solver = self._solver()
         await self._take(await solver.solve())
         self.answer["kept"], self.answer["relaxed"] = solver.held, solver.relaxed
+        self.answer["virtual"] = solver.virtual
 
     async def _look(self) -> None:
         """Find out what there is instead of some names."""
