@@ -210,10 +210,11 @@ def _seed(wheels: Sequence[Path], choice: Choice, prefix: Path, env: Mapping[str
     kept["PIP_CONFIG_FILE"] = os.devnull
     kept.update({name: env[name] for name in ("UV_CACHE_DIR", "UV_LINK_MODE", "PIP_CACHE_DIR") if name in env})
     python = str(prefix / "bin" / "python")
-    if choice.installer == "uv":
-        argv = [find_uv(), "pip", "install", "--quiet", "--no-config", "--python", python, *links]
-    else:  # a wheel is a zip that Python can import from
-        pip = _carried("pip", choice)
+    argv = [find_uv(), "pip", "install", "--quiet", "--no-config", "--python", python, *links]
+    if choice.installer != "uv":
+        if find_uv() and run(argv, env=kept, check=report.check).ok:
+            return  # a second of pip's time is saved, whoever goes on
+        pip = _carried("pip", choice)  # a wheel is a zip that Python can import from
         argv = [python, f"{pip}/pip", "install", "--quiet", "--no-compile", "--ignore-installed", *links]
     done = run(argv, env=kept, check=report.check)
     if not done.ok:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from . import forking
+
 
 def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
     """Return the first true answer; the limit is only there so that a failure ends."""
@@ -219,16 +221,16 @@ def test_nothing_from_a_record_or_a_log_steers_the_terminal(cli: Any) -> None:
         [evil],
         ["list", "-D", evil],
     ):
-        _, seen = on_a_terminal(cli, *arguments)
+        _, seen = forking.on_a_terminal(arguments, cli.env, cli.home)
         assert not set(seen) & {"\x07", "\x9d", "\x9c", "\u202e"}, arguments
         assert "\x1b]" not in seen, arguments
-    assert "said " in on_a_terminal(cli, "log", operation["id"])[1]
+    assert "said " in forking.on_a_terminal(["log", operation["id"]], cli.env, cli.home)[1]
 
 
 def test_colours_are_only_for_terminals_that_want_them(cli: Any) -> None:
-    assert "\x1b[" in on_a_terminal(cli, "show", "absent")[1]
+    assert "\x1b[" in forking.on_a_terminal(["show", "absent"], cli.env, cli.home)[1]
     cli.env["NO_COLOR"] = "1"
-    assert "\x1b[" not in on_a_terminal(cli, "show", "absent")[1]
+    assert "\x1b[" not in forking.on_a_terminal(["show", "absent"], cli.env, cli.home)[1]
     assert "\x1b[" not in cli("show", "absent").stderr
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -95,16 +97,25 @@ def without_locks(refusal: str, trace: Path) -> list[str]:
     return ["strace", *options, "-e", f"inject=flock:error={refusal}"]
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_real_build_passes_where_files_can_not_be_locked(refusal: str, home: Path, tmp_path: Path) -> None:
+def test_a_real_build_passes_where_files_can_not_be_locked(home: Path, tmp_path: Path) -> None:
     env = variables(home, sys.executable)
-    kernel = refusal == REFUSALS[0]  # whose start takes as long as all the rest; it locks nothing
-    options = () if kernel else ("--no-kernel",)
-    done = create(without_locks(refusal, tmp_path / "trace"), sys.executable, env, *options)
+    done = create(without_locks(REFUSALS[0], tmp_path / "trace"), sys.executable, env)
     assert done.returncode == 0, done.stderr
     assert "INJECTED" in (tmp_path / "trace").read_text()
-    assert ("Kernel     hpcenv-home.it" in done.stdout) is kernel
+    assert "Kernel     hpcenv-home.it" in done.stdout
     assert "Filled by  pip" in done.stdout
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_each_way_to_refuse_a_lock_is_a_reason_for_pip(refusal: str, home: Path, tmp_path: Path) -> None:
+    """What a filesystem says decides that; how a build with pip goes on is the same for all."""
+    around, env = without_locks(refusal, tmp_path / "trace"), variables(home, sys.executable)
+    asked = (
+        "import os; from jupyter_hpcenv.managers.installers import cache_takes_locks as takes; print(takes(os.environ))"
+    )
+    done = subprocess.run([*around, sys.executable, "-c", asked], env=env, capture_output=True, text=True, cwd="/")
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert "INJECTED" in (tmp_path / "trace").read_text()
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -166,18 +177,41 @@ def test_a_stopped_worker_is_woken_to_be_cancelled(admission: Admission, stop: S
     nothing_is_left(operation)
 
 
-def test_a_worker_that_does_not_obey_is_killed_and_the_server_cleans_up(home: Path, stop: Stop) -> None:
+@contextlib.contextmanager
+def kept_stopped(process: Process) -> Iterator[None]:
+    """Stop a process again and again: whoever wakes it must not give it the time to do what it is woken for."""
+    over = threading.Event()
+
+    def again() -> None:
+        while not over.wait(0.001) and is_alive(process):
+            os.kill(process.pid, signal.SIGSTOP)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+#: A server looks every five seconds whether the worker of an operation that tells nothing is alive.
+IMPATIENT = "from jupyter_hpcenv.server import watch_operations\nwatch_operations.REREAD = 0.5\n"
+
+
+def test_a_worker_that_does_not_obey_is_killed_and_the_server_cleans_up(home: Path, tmp_path: Path, stop: Stop) -> None:
     settings = home / ".jupyter" / "jupyter_hpcenv_config.py"
     settings.parent.mkdir()
     settings.write_text("c.Site.cancel_patience = 1\n")
-    server = Server(home)
+    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+    server = Server(home, variables={"PYTHONPATH": str(tmp_path)})
     try:
         identifier = server.ask("POST", "environments", {"name": "it", "packages": ["numpy"]}).body["id"]
         admission = Admission()
         process = stop(admission, identifier)
-        assert server.ask("POST", f"operations/{identifier}/cancel").body["cancelling"]
-        os.kill(process.pid, signal.SIGSTOP)
-        done = server.ended(identifier)
+        with kept_stopped(process):
+            assert server.ask("POST", f"operations/{identifier}/cancel").body["cancelling"]
+            done = server.ended(identifier)
     finally:
         server.stop()
     assert done["state"] == "cancelled"

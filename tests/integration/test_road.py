@@ -165,7 +165,7 @@ def test_a_failed_build_leaves_only_its_log(admission: Admission, finished: Wait
     assert "error " in log_of(admission, operation)
     root = Path(operation.environment.prefix).parent
     assert not list((root / ".hpcenv" / "claims").iterdir())
-    build(admission, finished, "bad")
+    build(admission, finished, "bad", kernel=False)
 
 
 def test_a_broken_kernel_is_never_published(admission: Admission, finished: Wait, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_second_request_is_busy_and_a_cancelled_one_leaves_nothing(admission: 
     assert done.state == "cancelled"
     assert not Path(operation.environment.prefix).exists()
     assert admission.catalog.environments() == []
-    build(admission, finished, "slow")
+    build(admission, finished, "slow", kernel=False)
 
 
 def test_a_killed_worker_leaves_nothing_once_somebody_looks(admission: Admission, finished: Wait) -> None:
@@ -222,7 +222,7 @@ def test_a_killed_worker_leaves_nothing_once_somebody_looks(admission: Admission
     assert not Path(operation.environment.prefix).exists()
     assert admission.operations.get(operation.id).finished
     assert claims.read(claims.path_of(Path(operation.environment.prefix).parent, "killed")) is None
-    build(admission, finished, "killed")
+    build(admission, finished, "killed", kernel=False)
 
 
 def test_an_operation_outlives_who_submitted_it(admission: Admission, finished: Wait, home: Path) -> None:
@@ -230,7 +230,7 @@ def test_an_operation_outlives_who_submitted_it(admission: Admission, finished: 
     script = (
         "from jupyter_hpcenv.admission import Admission\n"
         "from jupyter_hpcenv.models import CreateRequest\nimport os, signal\n"
-        "print(Admission().submit('create', CreateRequest(name='orphan')).id, flush=True)\n"
+        "print(Admission().submit('create', CreateRequest(name='orphan', kernel=False)).id, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     import sys
@@ -242,13 +242,13 @@ def test_an_operation_outlives_who_submitted_it(admission: Admission, finished: 
 
 
 def test_the_same_key_is_the_same_operation(admission: Admission, finished: Wait) -> None:
-    first = admission.submit("create", CreateRequest(name="keyed"), "key-1")
-    again = admission.submit("create", CreateRequest(name="keyed"), "key-1")
+    first = admission.submit("create", CreateRequest(name="keyed", kernel=False), "key-1")
+    again = admission.submit("create", CreateRequest(name="keyed", kernel=False), "key-1")
     assert first.id == again.id
     with pytest.raises(WrongState):
         admission.submit("create", CreateRequest(name="other"), "key-1")
     finished(first)
-    assert admission.submit("create", CreateRequest(name="keyed"), "key-1").id == first.id
+    assert admission.submit("create", CreateRequest(name="keyed", kernel=False), "key-1").id == first.id
 
 
 def test_faces_that_lag_are_written_again(admission: Admission, finished: Wait) -> None:

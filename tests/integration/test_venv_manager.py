@@ -14,9 +14,12 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_hpcenv.admission import Admission
-from jupyter_hpcenv.errors import IndexUnreachable, InvalidRequest, ManagerNotFound, PackageNotFound
-from jupyter_hpcenv.managers import prefixes
+from jupyter_hpcenv.errors import HpcenvError, IndexUnreachable, InvalidRequest, ManagerNotFound, PackageNotFound
+from jupyter_hpcenv.managers import installers, prefixes
+from jupyter_hpcenv.managers.contract import Surroundings
+from jupyter_hpcenv.managers.venv import VenvManager
 from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentDetail, Operation
+from jupyter_hpcenv.process import environment
 
 
 def desk(**manager: Any) -> Admission:
@@ -41,11 +44,8 @@ def lines(admission: Admission) -> str:
     return "\n".join(line.text for line in admission.operations.log(newest.id).lines)
 
 
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-@pytest.mark.parametrize("creator", ["uv", "venv", "virtualenv"])
-def test_each_creator_with_each_installer(creator: str, installer: str) -> None:
-    admission = desk()
-    found = built(admission, name="a", packages=["six"], creator=creator, installer=installer)
+def made_as_asked(admission: Admission, found: EnvironmentDetail, creator: str, installer: str) -> None:
+    """Each creator is seen with each installer; pip takes seconds, so other tests of it look here as well."""
     assert (found.creator, found.installer) == (creator, installer)
     assert set(found.tools) == {creator, installer}
     assert all(found.tools.values())
@@ -55,6 +55,49 @@ def test_each_creator_with_each_installer(creator: str, installer: str) -> None:
         [f"{found.prefix}/bin/python", "-c", "import six, sys; print(sys.prefix)"], capture_output=True
     )
     assert done.stdout.decode().strip() == found.prefix
+
+
+class Silent:
+    """A reporter that tells nobody."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
+@pytest.fixture(scope="module")
+def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with nothing but pip; what can not be installed leaves it so."""
+    prefix = tmp_path_factory.mktemp("pip") / "it"
+    subprocess.run(
+        [prefixes.find_uv(), "venv", "--quiet", "--seed", "--python", sys.executable, str(prefix)], check=True
+    )
+    return prefix
+
+
+def failure_of(installer: str, pip: Path, folder: Path, *packages: str, **manager: Any) -> dict[str, Any]:
+    """Return the error that packages end with: uv's of a whole build, pip's of the step that installs.
+
+    The way from there is one for both, and for pip everything before takes many times as long.
+    """
+    asked = CreateRequest(name="a", packages=list(packages), installer=installer, kernel=False)
+    if installer == "uv":
+        error = finish(desk(probe_index=False, **manager), asked).error
+        assert error is not None
+        return error
+    venv = desk(probe_index=False, **manager).managers["venv"]
+    assert isinstance(venv, VenvManager)
+    choice = venv.check(asked, list(packages), Surroundings())
+    wanted = installers.write_requirements(folder, packages, kernel=False)
+    with pytest.raises(HpcenvError) as caught:
+        installers.install(choice, wanted, pip, installers.build_environment(environment(), choice, pip), Silent())
+    return {"code": caught.value.code, "message": caught.value.message, "reason": caught.value.reason}
+
+
+@pytest.mark.parametrize("creator", ["uv", "venv", "virtualenv"])
+def test_each_creator_with_uv(creator: str) -> None:
+    admission = desk()
+    found = built(admission, name="a", packages=["six"], creator=creator, installer="uv")
+    made_as_asked(admission, found, creator, "uv")
 
 
 def test_uv_is_the_default_and_pip_where_pip_is_configured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +124,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return house
 
 
-def test_a_wheelhouse_is_enough_without_an_index(house: Path) -> None:
+def test_a_wheelhouse_is_enough_without_an_index(house: Path, tmp_path: Path) -> None:
     admission = desk(find_links=[str(house)], no_index=True)
     found = built(admission, name="a", packages=["six"])
     assert found.installer == "pip"
     assert "wheelhouse" in lines(admission)
-    missing = finish(admission, CreateRequest(name="b", packages=["idna"], kernel=False))
-    assert missing.error is not None
-    assert missing.error["code"] == "package_not_found"
+    settings = {"find_links": [str(house)], "no_index": True}
+    assert failure_of("pip", Path(found.prefix), tmp_path, "idna", **settings)["code"] == "package_not_found"
 
 
 def test_uv_takes_a_wheelhouse_when_asked_to(house: Path) -> None:
@@ -99,15 +141,20 @@ def test_uv_takes_a_wheelhouse_when_asked_to(house: Path) -> None:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_the_users_constraints_count_for_packages_and_not_for_pip(
-    installer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_users_constraints_count_and_what_leads_pip_out_of_the_prefix_does_not(
+    installer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
+    """Nor do the constraints count for the pip that is put there."""
     (tmp_path / "constraints.txt").write_text("six==1.16.0\npip==1.0\n")
     monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
     monkeypatch.setenv("UV_CONSTRAINT", str(tmp_path / "constraints.txt"))
-    admission = desk(installer=installer)
-    built(admission, name="a", packages=["six"])
+    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    monkeypatch.setenv("PIP_USER", "1")
+    admission = desk(installer=installer, creator="uv")
+    found = built(admission, name="a", packages=["six"])
     assert {package.name: package.version for package in admission.packages("a")}["six"] == "1.16.0"
+    assert not (home / ".local" / "lib").exists()
+    made_as_asked(admission, found, "uv", installer)
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
@@ -120,10 +167,12 @@ def test_settings_that_others_left_above_a_temporary_folder_are_not_obeyed(
     (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {closed}\n")
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    built(desk(installer=installer), name="a", packages=["six"])
+    admission = desk(installer=installer, creator="virtualenv")
+    made_as_asked(admission, built(admission, name="a", packages=["six"]), "virtualenv", installer)
 
 
-def test_the_users_own_settings_for_uv_count(home: Path) -> None:
+def test_the_users_own_settings_for_uv_count(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     (home / ".config" / "uv").mkdir(parents=True)
     (home / ".config" / "uv" / "uv.toml").write_text('index-url = "http://127.0.0.1:1/simple"\n')
     operation = finish(desk(installer="uv"), CreateRequest(name="a", packages=["six"], kernel=False))
@@ -163,58 +212,49 @@ def test_a_diverted_pip_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_layering_is_pips_and_sees_the_packages_below() -> None:
-    found = built(desk(), name="a", system_site_packages=True)
-    assert (found.installer, found.system_site_packages) == ("pip", True)
+    admission = desk()
+    choice = admission.managers["venv"].check(CreateRequest(name="a", system_site_packages=True), [], Surroundings())
+    assert (choice.installer, choice.system_site_packages) == ("pip", True)
+    found = built(admission, name="a", system_site_packages=True, installer="uv")  # which is faster
+    assert found.system_site_packages is True
     assert "true" in (Path(found.prefix) / "pyvenv.cfg").read_text().lower()
 
 
 def test_virtualenv_takes_over_where_ensurepip_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_hpcenv.managers.venv.has_ensurepip", lambda python: False)
     admission = desk()
-    assert built(admission, name="a", creator="venv", installer="pip").creator == "virtualenv"
+    assert built(admission, name="a", creator="venv", installer="uv").creator == "virtualenv"
     assert "no ensurepip" in lines(admission)
 
 
-def test_a_required_virtualenv_and_a_user_install_in_the_surroundings_do_no_harm(
-    monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
-    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
-    monkeypatch.setenv("PIP_USER", "1")
-    built(desk(installer="pip"), name="a", packages=["six"])
-    assert not (home / ".local" / "lib").exists()
-
-
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_an_unknown_package_is_named_at_once_and_while_building(installer: str) -> None:
+def test_an_unknown_package_is_named_at_once_and_while_building(installer: str, pip: Path, tmp_path: Path) -> None:
     name = "hpcenv-no-such-package-" + "x" * 20
     with pytest.raises(PackageNotFound, match=name):
         desk().submit("create", CreateRequest(name="a", packages=[name], installer=installer))
-    operation = finish(desk(probe_index=False), CreateRequest(name="a", packages=[name], installer=installer))
-    assert operation.error is not None
-    assert operation.error["code"] == "package_not_found"
-    assert name in operation.error["message"]
+    error = failure_of(installer, pip, tmp_path, name)
+    assert error["code"] == "package_not_found"
+    assert name in error["message"]
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_requirements_that_exclude_each_other(installer: str) -> None:
-    admission = desk()
-    request = CreateRequest(name="a", packages=["six==1.16.0", "six==1.17.0"], installer=installer)
-    operation = finish(admission, request)
-    assert operation.error is not None
-    assert operation.error["code"] == "requirements_conflict"
-    assert "six" in operation.error["reason"]
+def test_requirements_that_exclude_each_other(installer: str, pip: Path, tmp_path: Path) -> None:
+    error = failure_of(installer, pip, tmp_path, "six==1.16.0", "six==1.17.0")
+    assert error["code"] == "requirements_conflict"
+    assert "six" in error["reason"]
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_an_index_that_does_not_answer(installer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_does_not_answer(
+    installer: str, pip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = "http://127.0.0.1:1/simple"
     with pytest.raises(IndexUnreachable):
         desk(index_url=closed).submit("create", CreateRequest(name="a", installer=installer))
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    operation = finish(desk(index_url=closed, probe_index=False), CreateRequest(name="a", installer=installer))
-    assert operation.error is not None
-    assert operation.error["code"] == "index_unreachable", operation.error
+    error = failure_of(installer, pip, tmp_path, "ipykernel", index_url=closed)
+    assert error["code"] == "index_unreachable", error
 
 
 def test_an_unknown_installer_or_creator_is_refused() -> None:
@@ -227,8 +267,11 @@ def test_a_folder_full_of_standard_names_is_not_imported(tmp_path: Path, monkeyp
     for name in ("random", "json", "email", "pip", "venv", "sitecustomize"):
         (tmp_path / f"{name}.py").write_text("open('/proc/self/cwd/IMPORTED', 'w')\nraise SystemExit('imported')\n")
     monkeypatch.chdir(tmp_path)
-    built(desk(installer="pip", creator="venv"), name="a")
+    admission = desk(installer="pip", creator="venv")
+    found = built(admission, name="a", packages=["six"])
     assert not (tmp_path / "IMPORTED").exists()
+    monkeypatch.chdir("/")
+    made_as_asked(admission, found, "venv", "pip")
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])

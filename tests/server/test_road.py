@@ -208,6 +208,14 @@ async def test_cancel(road: Road) -> None:
     await until(lambda: road.states() and road.states()[-1][0] == "cancelled")
 
 
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server looks at what others may have changed five times a second instead of every two seconds."""
+    monkeypatch.setattr("jupyter_hpcenv.server.watch_environments.INTERVAL", 0.2)
+    monkeypatch.setattr("jupyter_hpcenv.server.watch_operations.IDLE", 0.2)
+
+
+@pytest.mark.usefixtures("eager")
 async def test_changes_from_elsewhere(road: Road) -> None:
     """What the command line does while the server runs is told as well: build, deletion, restoration, the end."""
     await road.ready()
@@ -218,7 +226,7 @@ async def test_changes_from_elsewhere(road: Road) -> None:
     done = await road.follow(operation.id)
     assert done["state"] == "succeeded", (done["error"], await road.log(operation.id))
     await until(lambda: road.actions() == ["created"])
-    assert ("succeeded", done["step"]) in road.states()
+    await until(lambda: ("succeeded", done["step"]) in road.states())
     identifier = done["environment"]["id"]
     await asyncio.to_thread(elsewhere.delete, identifier)
     await until(lambda: road.actions() == ["created", "deleted"])
