@@ -40,11 +40,19 @@ def _explicit(record: Record, manager: Manager) -> Exported:
     from ..formats import explicit
 
     found = manager.contents(record)
-    return Exported(format="explicit.txt", text=explicit.write(found.pinned), notes=[*found.warnings, *_by_pip(found)])
+    return Exported(
+        format="explicit.txt",
+        text=explicit.write(found.pinned),
+        notes=[*found.warnings, *_by_pip(found), *_variables(record)],
+    )
 
 
 def _lockfile(record: Record, manager: Manager) -> Exported:
-    return Exported(format="pixi.lock", text=manager.lockfile(record), notes=_by_pip(manager.contents(record)))
+    return Exported(
+        format="pixi.lock",
+        text=manager.lockfile(record),
+        notes=[*_by_pip(manager.contents(record)), *_variables(record)],
+    )
 
 
 def _by_pip(found: Contents) -> list[str]:
@@ -65,6 +73,15 @@ def _pinned(record: Record, manager: Manager) -> Exported:
 
 
 def _inherited(record: Record) -> list[str]:
+    notes = [f"It was made with Python {record.python}, which is not in it."] if record.python else []
+    return [*notes, *_variables(record), *_on_modules(record)]
+
+
+def _variables(record: Record) -> list[str]:
+    return [f"Its variables are not in it: {', '.join(record.variables)}."] if record.variables else []
+
+
+def _on_modules(record: Record) -> list[str]:
     if not record.modules:
         return []
     return [f"It stands on modules, which are not in it: {', '.join(record.modules.load)} (format modules.txt)."]

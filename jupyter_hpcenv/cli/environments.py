@@ -113,7 +113,7 @@ def show(session: Session, reference: str) -> None:
     if session.admission.catch_up():
         environment = session.admission.catalog.find(environment.id)
     activation = ""
-    if environment.state == "ready" and environment.manager == "venv" and not session.output.as_json:
+    if environment.state == "ready" and environment.manager in ("venv", "conda") and not session.output.as_json:
         activation = session.admission.activation(environment.id).command
     session.output.result(environment, described(environment, activation))
 

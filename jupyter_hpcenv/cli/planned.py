@@ -14,15 +14,21 @@ def lines(plan: dict[str, Any], end: str = "Nothing was built.") -> list[str]:
         ("changes", f"{each['old']['version']} → {each['new']['version']}", each["new"]) for each in plan["change"]
     ]
     coming += [("goes", each["version"], each) for each in plan["remove"]]
-    cells = [(word, each["name"], version, each["build"], _size(each)) for word, version, each in coming]
-    head = [*table(("", "PACKAGE", "VERSION", "BUILD", "SIZE"), cells), _sum(plan, len(cells), end)]
-    if not cells:
+    cells: list[tuple[str, ...]] = [
+        (word, each["name"], version, each["build"], "" if word == "goes" else _size(each))
+        for word, version, each in coming
+    ]
+    shown: tuple[str, ...] = ("", "PACKAGE", "VERSION", "BUILD", "SIZE")
+    if not any(cell[3] or cell[4] for cell in cells):  # pip and uv tell neither
+        shown, cells = shown[:3], [cell[:3] for cell in cells]
+    head = [*table(shown, cells), _sum(plan, len(cells), end)]
+    if not cells and plan["pip"]:
+        head = [end]
+    elif not cells:
         head = [f"No package comes, goes or changes. {end}"]
-    if plan.get("virtual"):
-        head.append(f"Solved for a computer with {', '.join(plan['virtual'])}.")
     return [
         *head,
-        *(f"pip installs besides: {line}" for line in plan["pip"]),
+        *(f"By pip: {line}" for line in plan["pip"]),
         *plan.get("notes", []),
         *(f"Warning: {text}" for text in plan["warnings"]),
     ]

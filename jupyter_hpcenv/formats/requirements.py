@@ -23,6 +23,7 @@ MOST_LINES = 5_000
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _SCHEMES = ("https", "http", "ssh", "file")
 _SECRET_QUERY = re.compile(r"(?:^|&)(?:[\w-]*token|password|pass|api_?key|secret|sig(?:nature)?)=", re.IGNORECASE)
+_OF_CONDA = re.compile(r"(?m)^(?:@EXPLICIT\s*$|(?:dependencies|channels|package|metadata)\s*:)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:[ =]+)(.+)")
 
 
@@ -177,6 +178,11 @@ def parse_requirements(text: str, rules: Rules, folder: Path | None = None) -> l
     if len(text) > LONGEST_FILE or text.count("\n") > MOST_LINES:
         raise InvalidRequirement(
             f"The file is larger than {LONGEST_FILE} characters or {MOST_LINES} lines.", hints=["Give a shorter one."]
+        )
+    if _OF_CONDA.search(text):
+        raise InvalidRequirement(
+            "This is a file of conda’s, not a list of requirements.",
+            hints=["Take the manager conda (--manager conda), which reads it."],
         )
     found: list[str] = []
     for number, line in _logical_lines(text.removeprefix("\ufeff")):

@@ -16,7 +16,7 @@ import msgspec
 from .. import kernels
 from ..catalog import Records
 from ..catalog.records import RECORD, revised
-from ..errors import HpcenvError, Interrupted
+from ..errors import Cancelled, HpcenvError, Interrupted, PreflightFailed
 from ..files import decode, explain, read_regular, remove_tree, write_json
 from ..managers.contract import Choice, Manager, Outcome, Surroundings
 from ..models import Changes, Record, Reporter, Step, utc_now
@@ -29,6 +29,8 @@ from .surroundings import captured_again, surroundings
 NOTE = Path(".hpcenv") / "change.json"
 BEFORE = Path(".hpcenv") / "before"
 _GONE = Path(".hpcenv") / "before.gone"
+
+AS_BEFORE = "Everything is as it was before."
 
 #: How often a repair that is killed is begun again unasked.
 TRIES = 3
@@ -191,7 +193,11 @@ def _back(record: Record, choice: Choice, manager: Manager, report: Reporter, er
             error.message += " What was there before could not be put back."
             error.hints = (*error.hints, f"Make room, then run “jupyter hpcenv repair {record.name}”.")
         return
-    report.line("output", "Everything is as it was before.")
+    report.line("output", AS_BEFORE)
+    if isinstance(error, HpcenvError) and not isinstance(error, Cancelled):
+        error.message += f" {AS_BEFORE}"
+        if isinstance(error, PreflightFailed):
+            error.hints = ("What was to be changed breaks it: leave that out, or take another version.", *error.hints)
 
 
 def _operation(prefix: Path) -> str:

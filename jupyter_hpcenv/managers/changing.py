@@ -63,6 +63,22 @@ def check(changes: Changes, there: Iterable[Package], *, kernel: bool) -> None:
         raise RequirementsConflict(f"{twice[0]} is to be removed and to be installed.", hints=["Say one of the two."])
 
 
+def check_needed(changes: Changes, needs: Mapping[str, set[str]]) -> None:
+    """Raise `RequirementsConflict` where what is to be removed is needed by what stays."""
+    removed = {name_of(line) for line in changes.remove}
+    held = {
+        name: sorted(wanted & removed) for name, wanted in needs.items() if name not in removed and wanted & removed
+    }
+    if held:
+        wanted = sorted({each for every in held.values() for each in every})
+        holders = sorted(held)
+        named = ", ".join(holders[:_NAMED]) + (f" and {len(holders) - _NAMED} more" if len(holders) > _NAMED else "")
+        raise RequirementsConflict(
+            f"{' and '.join(wanted)} can not be removed, because {named} need{'s' if len(holders) == 1 else ''} it.",
+            hints=[f"Remove {named} as well, if nobody uses it."],
+        )
+
+
 def asked_after(asked: Sequence[str], changes: Changes) -> list[str]:
     """Return the requirements that hold after a change; a bare name that is updated keeps what was asked of it."""
     bounds = [line for line in changes.update if line != name_of(line)]
@@ -105,15 +121,21 @@ def change(
 ) -> dict[str, Any]:
     """Carry the change out and return what it did; raises what installers' failures mean."""
     before = _versions(prefix)
+    known = set(_broken(choice, prefix, env, folder, report))
     lines = _wanted(changes, before)
     if lines:
-        wanted = _files(folder, lines, asked, changes)
+        wanted = _files(folder, lines, asked, changes, choice)
         installers.install(choice, wanted, prefix, env, report, providers, _upgrades(changes, choice, lines))
     if changes.remove:
         report.step("install")
         _uninstall(changes, choice, prefix, env, folder, report)
-    for sentence in _broken(choice, prefix, env, folder, report)[:_NAMED]:
-        report.line("warning", sentence)
+    new = [sentence for sentence in _broken(choice, prefix, env, folder, report) if sentence not in known]
+    if new:
+        raise RequirementsConflict(
+            "The change would leave packages without what they need.",
+            hints=["Ask for versions that go together, or remove what needs the others as well."],
+            reason="\n".join(new),
+        )
     after = _versions(prefix)
     return {**compared(before, after), "notes": _held(changes, asked, before, after)}
 
@@ -122,10 +144,17 @@ def _held(changes: Changes, asked: Sequence[str], before: Mapping[str, str], aft
     """Say of packages that were to be updated why they stay."""
     named = {name_of(line) for line in changes.update if line == name_of(line)}
     earlier = {name_of(line): line for line in asked if line != name_of(line)}
+    stay = {
+        name: line
+        for name, line in earlier.items()
+        if (name in named or changes.update_all) and name in before and before[name] == after.get(name)
+    }
+    if len(stay) > _NAMED:
+        listed = ", ".join([*stay.values()][:_NAMED])
+        return [f"{len(stay)} packages stay as they were asked for: {listed}, …; install one by its name to lift that."]
     return [
         f"{name} stays at {before[name]}, because “{line}” was asked for; install “{name}” to lift that."
-        for name, line in earlier.items()
-        if (name in named or changes.update_all) and before.get(name) == after.get(name)
+        for name, line in stay.items()
     ]
 
 
@@ -173,22 +202,30 @@ def _wanted(changes: Changes, there: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _files(folder: Path, lines: Sequence[str], asked: Sequence[str], changes: Changes) -> Path:
-    """Write requirements and constraints; the modules' constraints, where there are any, lie there already."""
+def _files(folder: Path, lines: Sequence[str], asked: Sequence[str], changes: Changes, choice: Choice) -> Path:
+    """Write requirements and constraints; the modules' constraints, where there are any, lie there already.
+
+    What was asked for before goes along, so that what it needs is held to as well; but not where pip would update it.
+    """
     named = {name_of(line) for line in (*changes.install, *changes.remove)}
     named |= {name_of(line) for line in changes.update if line != name_of(line)}
-    bounds = []
+    bounds, along = [], []
+    upgrading = choice.installer != "uv" and bool(changes.update or changes.update_all)
     for line in asked:
         with contextlib.suppress(InvalidRequirement):
             earlier = Requirement(line)
-            if not earlier.url and earlier.specifier and name_of(line) not in named:
+            if earlier.url or name_of(line) in named:
+                continue
+            if not upgrading:
+                along.append(line)
+            elif earlier.specifier:
                 mark = f" ; {earlier.marker}" if earlier.marker else ""
                 bounds.append(f"{earlier.name}{earlier.specifier}{mark}")
     place = folder / "constraints.txt"
     held = place.read_text().splitlines() if place.exists() else []
     if held or bounds:
         write_atomic(place, "".join(f"{line}\n" for line in [*held, *bounds]).encode())
-    return installers.write_requirements(folder, lines, kernel=False, constrained=bool(held or bounds))
+    return installers.write_requirements(folder, [*lines, *along], kernel=False, constrained=bool(held or bounds))
 
 
 def _upgrades(changes: Changes, choice: Choice, lines: Sequence[str]) -> list[str]:
@@ -212,7 +249,7 @@ def _dry_run(
     report: Reporter,
 ) -> dict[str, str]:
     """Return the versions of what would be installed."""
-    wanted = _files(folder, lines, asked, changes)
+    wanted = _files(folder, lines, asked, changes, choice)
     told = folder / "report.json"
     watch = Watch(report, choice.installer)
     options = ["--dry-run", *_upgrades(changes, choice, lines)]

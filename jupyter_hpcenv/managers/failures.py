@@ -62,7 +62,7 @@ def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] |
         return _conflict(said)
     match = re.search(r"No matching distribution found for ([^\s(]+)", flat)
     if match and not ("from versions: none" in flat and _NETWORK.search(flat)):
-        if _PYTHON.search(flat):
+        if _PYTHON.search(flat) and "from versions: none" in flat:  # pip lists there what it left out for any reason
             return _other_python(said)
         return _not_found(match[1], said) if "from versions: none" in flat else _no_version(match[1], said)
     if (answer := _ANSWERED.search(flat)) and not match:
@@ -125,7 +125,7 @@ def _conflict(said: str) -> RequirementsConflict:
         hints=[
             *(["A module fixes the version that is called a constraint: choose another one."] if fixed else []),
             "Loosen one of the requirements that the installer names.",
-            "Or choose another Python.",
+            "Or make an environment with another Python.",
         ],
         reason=said,
     )

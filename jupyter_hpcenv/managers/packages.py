@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ..errors import BrokenRecord
@@ -38,13 +41,37 @@ def list_packages(prefix: Path, *, not_by: str = "") -> list[Package]:
     return [found[name] for name in sorted(found)]
 
 
-def read(folder: Path) -> Package | None:
-    """Return what a ``.dist-info`` folder describes, or None where its metadata can not be read."""
+def needs(prefix: Path, python: str) -> dict[str, set[str]]:
+    """Return by canonical name what each package of the prefix's own requires, extras apart, under *python*."""
+    under = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python, "extra": ""}
+    found: dict[str, set[str]] = {}
+    for folder in prefix.glob("lib/python3.*/site-packages/*.dist-info"):
+        fields = _fields(folder)
+        name = fields.get("Name") if fields else None
+        if fields is None or not name:
+            continue
+        wanted = found.setdefault(str(canonicalize_name(name.strip())), set())
+        for text in fields.get_all("Requires-Dist") or []:
+            with contextlib.suppress(InvalidRequirement, UndefinedEnvironmentName):
+                requirement = Requirement(text)
+                if requirement.marker is None or requirement.marker.evaluate(under):
+                    wanted.add(str(canonicalize_name(requirement.name)))
+    return found
+
+
+def _fields(folder: Path) -> Message | None:
     try:
         text = read_regular(folder / "METADATA", _LARGEST).decode(errors="replace")
     except (OSError, BrokenRecord):
         return None
-    fields = HeaderParser().parsestr(text.partition("\n\n")[0])
+    return HeaderParser().parsestr(text.partition("\n\n")[0])
+
+
+def read(folder: Path) -> Package | None:
+    """Return what a ``.dist-info`` folder describes, or None where its metadata can not be read."""
+    fields = _fields(folder)
+    if fields is None:
+        return None
     name, version = fields.get("Name"), fields.get("Version")
     if not name or not version:
         return None

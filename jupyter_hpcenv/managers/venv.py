@@ -262,7 +262,10 @@ class VenvManager(Manager):
 
     def decide(self, record: Record, changes: Changes) -> Choice:
         """Take the installer that built the environment, and ask the index for what is new."""
-        changing.check(changes, packages.list_packages(Path(record.prefix)), kernel=bool(record.kernelspec))
+        prefix = Path(record.prefix)
+        changing.check(changes, packages.list_packages(prefix), kernel=bool(record.kernelspec))
+        if changes.remove:
+            changing.check_needed(changes, packages.needs(prefix, record.python))
         around = Surroundings(
             modules=record.modules.load if record.modules else [],
             brings_packages=record.modules is not None and record.system_site_packages,
@@ -296,7 +299,7 @@ class VenvManager(Manager):
     ) -> dict[str, Any]:
         """Ask the installer what it would do."""
         with self._ready(record, choice, report, around) as (folder, env):
-            return changing.plan(changes, choice, record.packages, Path(record.prefix), env, folder, report)
+            return changing.plan(changes, choice, _held(record), Path(record.prefix), env, folder, report)
 
     def keep(self, record: Record, changes: Changes, before: Path) -> None:
         """Keep the prefix by hardlinks."""
@@ -308,9 +311,8 @@ class VenvManager(Manager):
         """Install and update in one run of the installer, then remove."""
         prefix = Path(record.prefix)
         with self._ready(record, choice, report, around) as (folder, env):
-            done = changing.change(
-                changes, choice, record.packages, prefix, env, folder, report, self._site.module_hints
-            )
+            hints = self._site.module_hints
+            done = changing.change(changes, choice, _held(record), prefix, env, folder, report, hints)
             return Outcome(
                 plan=done,
                 packages=changing.asked_after(record.packages, changes),
@@ -364,6 +366,11 @@ class VenvManager(Manager):
             variables=variables,
             dropped=sorted(pipconf.DROPPED | installers.UV_DROPPED),
         )
+
+
+def _held(record: Record) -> list[str]:
+    """Return what has to hold whatever changes: what was asked for, and what the kernel needs."""
+    return [*record.packages, *(["ipykernel"] if record.kernelspec else [])]
 
 
 def _pip_of(prefix: Path) -> str:

@@ -9,9 +9,10 @@ import { Clipboard, Dialog, Notification, showDialog } from '@jupyterlab/apputil
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
 import type { EnvironmentsModel } from './model';
+import { doing } from './operation/verbs';
 import { asError } from './request';
 import type { IPages } from './pages';
-import type { Dialect, ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
+import type { Dialect, IChanges, ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
 import type { Announcer } from './ui/announcer';
 
 type App = Pick<JupyterFrontEnd, 'commands' | 'serviceManager'>;
@@ -150,9 +151,22 @@ export class Actions {
     }
   }
 
-  /** Give the environment other modules; its kernel is proven again first. Throws `HpcEnvError`. */
-  async changeModules(environment: IEnvironment, modules: string[]): Promise<void> {
-    await this.model.api.change(environment.id, { modules });
+  /** Change packages; *key* makes a repeated sending the same operation. Throws `HpcEnvError`. */
+  async changePackages(environment: Pick<IEnvironment, 'id'>, changes: IChanges, key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.changes(environment.id, changes, key));
+  }
+
+  /** Finish or take back a change that was killed. */
+  async repair(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<IOperation | null> {
+    return this.attempt(
+      async () => this.begun(await this.model.api.repair(environment.id)),
+      this.trans.__('%1 could not be repaired.', environment.name)
+    );
+  }
+
+  /** Give the environment other modules; its kernel is proven again first. Return what to know of it. Throws `HpcEnvError`. */
+  async changeModules(environment: IEnvironment, modules: string[]): Promise<string[]> {
+    const warnings = (await this.model.api.change(environment.id, { modules })).warnings ?? [];
     const running = this.model.kernelsRunning(environment);
     const text = [
       this.trans.__('Updated the modules of %1.', environment.name),
@@ -161,8 +175,9 @@ export class Actions {
         : ''
     ].filter(Boolean);
     Notification.success(text.join(' '), { autoClose: 8000 });
-    this.announcer.say(text.join(' '));
+    this.announcer.say([...text, ...warnings].join(' '));
     await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+    return warnings;
   }
 
   async installActivation(environment: Pick<IEnvironment, 'id' | 'name'>, dialect: Dialect): Promise<void> {
@@ -186,6 +201,12 @@ export class Actions {
       this.trans.__('%1 could not be taken off the launcher.', kernel.display_name)
     );
     await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+  }
+
+  private begun(operation: IOperation): IOperation {
+    this.model.put(operation);
+    this.announcer.say(`${doing(operation, this.trans)}.`);
+    return operation;
   }
 
   private async removeOne(environment: IEnvironment, force: boolean): Promise<ITrashItem | null> {

@@ -5,6 +5,7 @@ import type {
   Dialect,
   IActivation,
   ICapturedModule,
+  IChanges,
   ICreateRequest,
   IEnvironment,
   IEnvironmentDetail,
@@ -54,6 +55,16 @@ export class Api {
   /** Change what is given; the server proves the kernel again first, and an error leaves all as it was. */
   change(id: string, patch: { modules?: string[] }): Promise<IEnvironmentDetail> {
     return this.send('PATCH', ['environments', id], { body: patch });
+  }
+
+  /** Start an operation that changes packages, or with `dry_run` only says what would change; a *key* makes a repeated sending the same. */
+  changes(id: string, body: IChanges, key = ''): Promise<IOperation> {
+    return this.send('POST', ['environments', id, 'changes'], { body, headers: key ? { 'Idempotency-Key': key } : {} });
+  }
+
+  /** Start an operation that finishes or takes back a change that was killed. */
+  repair(id: string): Promise<IOperation> {
+    return this.send('POST', ['environments', id, 'repair']);
   }
 
   activation(id: string, dialect = ''): Promise<IActivation> {

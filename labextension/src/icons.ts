@@ -30,6 +30,8 @@ export const moduleIcon = icon(
   'm12 2 9 5v10l-9 5-9-5V7zm0 2.3L6.9 7.1 12 10l5.1-2.9zM5 8.8v7l6 3.4v-7zm14 0-6 3.4v7l6-3.4z'
 );
 export const noteIcon = icon('note', 'M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1 5h2v2.2h-2zm0 4h2v6h-2z');
+/** A newer version: an arrow upwards. */
+export const newerIcon = icon('newer', 'm12 3 7.500 7.500-1.420 1.420L13 6.830V21h-2V6.830l-5.080 5.090L4.500 10.500z');
 export const wrapIcon = icon(
   'wrap',
   'M3 5h18v2H3zm0 12h6v2H3zm13.5-6H3v2h13.5a1.5 1.5 0 0 1 0 3H15v-2l-3.5 3 3.5 3v-2h1.5a3.500 3.500 0 0 0 0-7z'

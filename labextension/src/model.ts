@@ -3,16 +3,12 @@ import type { ServiceManager } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Api } from './api';
 import { ModuleCatalog } from './modules/catalog';
+import { changesSomething } from './operation/verbs';
 import { asError, HpcEnvError } from './request';
 import { IEnvironment, IOperation, ISite, isFinished } from './tokens';
 
 /** The parts of JupyterLab's service manager that the model listens to. */
 export type IServices = Pick<ServiceManager.IManager, 'serverSettings' | 'kernels' | 'kernelspecs' | 'events'>;
-
-/** Tell whether an operation makes or changes something; a plan is followed by the form that asked for it. */
-function builds(operation: IOperation): boolean {
-  return operation.verb !== 'plan';
-}
 
 export class EnvironmentsModel {
   readonly api: Api;
@@ -158,7 +154,7 @@ export class EnvironmentsModel {
     }
     try {
       // one after the other: an environment that an ended operation made must be in the list
-      const ended = this.apply((await this.api.operations()).filter(builds));
+      const ended = this.apply((await this.api.operations()).filter(changesSomething));
       if (everything || ended) {
         this.environments = await this.api.environments();
       }

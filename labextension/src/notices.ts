@@ -4,6 +4,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Actions, publishedKernel } from './actions';
 import { plain, seconds } from './format';
 import type { EnvironmentsModel } from './model';
+import { outcome, staleKernels } from './operation/outcome';
+import { doing, endedWell, isChange, placeOf } from './operation/verbs';
 import type { IOperation } from './tokens';
 
 /** How long an operation took, by the server's clock; null while it is not known. */
@@ -23,8 +25,8 @@ export function connectNotices(model: EnvironmentsModel, actions: Actions, trans
   model.stepped.connect((_, operation) => {
     const step = operation.steps[operation.step - 1];
     if (step) {
-      const name = plain(operation.environment.name);
-      actions.announcer.say(trans.__('%1: step %2 of %3, %4.', name, operation.step, operation.steps.length, step.title));
+      const what = isChange(operation) ? doing(operation, trans) : plain(operation.environment.name);
+      actions.announcer.say(trans.__('%1: step %2 of %3, %4.', what, operation.step, operation.steps.length, step.title));
     }
   });
 }
@@ -34,9 +36,11 @@ function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions,
   const name = plain(operation.environment.name);
   const show = (label: string): Notification.IAction => ({
     label,
-    callback: () => actions.pages?.open({ operation: operation.id, environment: id })
+    callback: () => actions.pages?.open(placeOf(operation))
   });
-  if (operation.state === 'succeeded') {
+  if (isChange(operation)) {
+    tellChange(operation, model, actions, trans, show);
+  } else if (operation.state === 'succeeded') {
     const taken = duration(operation);
     const text = taken === null ? trans.__('%1 is ready.', name) : trans.__('%1 is ready. Built in %2.', name, seconds(taken, trans));
     const environment = model.environment(id);
@@ -57,6 +61,35 @@ function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions,
     const why = plain(operation.error?.message ?? '');
     const text =
       operation.state === 'interrupted' ? trans.__('%1 was interrupted. %2', name, why) : trans.__('%1 failed. %2', name, why);
+    Notification.error(text.trim(), { autoClose: false, actions: [show(trans.__('Show why'))] });
+    actions.announcer.alert(text.trim());
+  }
+}
+
+function tellChange(
+  operation: IOperation,
+  model: EnvironmentsModel,
+  actions: Actions,
+  trans: TranslationBundle,
+  show: (label: string) => Notification.IAction
+): void {
+  const name = plain(operation.environment.name);
+  if (operation.state === 'succeeded') {
+    const environment = model.environment(operation.environment.id);
+    const running = environment ? model.kernelsRunning(environment) : 0;
+    const text = [operation.verb === 'repair' ? trans.__('Repaired %1.', name) : trans.__('Changed %1.', name), ...outcome(operation, trans), staleKernels(running, trans)].filter(Boolean).join(' ');
+    Notification.success(text, { autoClose: 10_000, actions: [show(trans.__('Show'))] });
+    actions.announcer.say(text);
+  } else if (endedWell(operation)) {
+    const text = trans.__('Cancelled the change of %1. Its packages are as they were.', name);
+    Notification.info(text, { autoClose: 8_000, actions: [show(trans.__('Show'))] });
+    actions.announcer.say(text);
+  } else {
+    const why = plain(operation.error?.message ?? '');
+    const text =
+      operation.state === 'interrupted'
+        ? trans.__('The change of %1 was interrupted. %2', name, why)
+        : trans.__('%1 was not changed. %2', name, why);
     Notification.error(text.trim(), { autoClose: false, actions: [show(trans.__('Show why'))] });
     actions.announcer.alert(text.trim());
   }

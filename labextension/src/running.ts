@@ -4,18 +4,19 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Actions } from './actions';
 import { layersIcon } from './icons';
 import type { EnvironmentsModel } from './model';
+import { doing, isChange, placeOf } from './operation/verbs';
 import type { IOperation } from './tokens';
 
 function item(operation: IOperation, actions: Actions, trans: TranslationBundle): IRunningSessions.IRunningItem {
-  const { id, name } = operation.environment;
+  const { name } = operation.environment;
   const step = operation.steps[operation.step - 1];
   return {
-    label: () => name,
+    label: () => (isChange(operation) ? doing(operation, trans) : name),
     labelTitle: () =>
       step ? trans.__('Step %1 of %2, %3', operation.step, operation.steps.length, step.title) : trans.__('Waiting to begin'),
     detail: () => (operation.step > 0 ? `${operation.step}/${operation.steps.length}` : ''),
     icon: () => layersIcon,
-    open: () => actions.pages?.open({ operation: operation.id, environment: id }),
+    open: () => actions.pages?.open(placeOf(operation)),
     shutdown: () => void actions.cancel(operation)
   };
 }
@@ -34,6 +35,6 @@ export function addRunningSection(
     runningChanged: model.changed,
     shutdownLabel: trans.__('Cancel'),
     shutdownAllLabel: trans.__('Cancel All'),
-    shutdownAllConfirmationText: trans.__('Cancel all builds? What they made so far is removed.')
+    shutdownAllConfirmationText: trans.__('Cancel all operations? What they did so far is taken back.')
   });
 }

@@ -1,5 +1,6 @@
 /** The status bar's item: which build runs, and at which step. Nothing while none does. */
 import React from 'react';
+import { doing, isChange, placeOf } from './operation/verbs';
 import { HpcEnvWidget } from './ui/widget';
 import { IContext, useHpcEnv, useModel } from './ui/context';
 
@@ -11,19 +12,21 @@ function Running(): JSX.Element | null {
   if (!first) {
     return null;
   }
-  const { id, name } = first.environment;
+  const what = isChange(first) ? doing(first, trans) : first.environment.name;
   const text =
     running.length > 1
-      ? trans._n('%1 build', '%1 builds', running.length)
+      ? running.some(isChange)
+        ? trans._n('%1 operation', '%1 operations', running.length)
+        : trans._n('%1 build', '%1 builds', running.length)
       : first.step > 0
-        ? `${name} ${first.step}/${first.steps.length}`
-        : name;
+        ? `${what} ${first.step}/${first.steps.length}`
+        : what;
   return (
     <button
       type="button"
       className="jp-HpcEnv-statusItem"
-      title={trans.__('Show the build of %1', name)}
-      onClick={() => actions.pages?.open({ operation: first.id, environment: id })}
+      title={isChange(first) ? trans.__('Show the packages of %1', first.environment.name) : trans.__('Show the build of %1', first.environment.name)}
+      onClick={() => actions.pages?.open(placeOf(first))}
     >
       <span className="jp-HpcEnv-spinner" />
       {text}

@@ -66,6 +66,8 @@ export interface IEnvironmentDetail extends IEnvironment {
   operation: string;
   preflight: { kind: 'kernel' | 'import'; seconds: number; at: string } | null;
   revision: number;
+  /** What to know of the edit that this answers; empty in any other answer. */
+  warnings: string[];
 }
 
 /** What is sent to create an environment; an empty text means the site's default. */
@@ -94,6 +96,18 @@ export interface ICreateRequest {
   variables?: Record<string, string>;
   display_name?: string;
   kernel?: boolean;
+}
+
+/** What one transaction does to the packages of an environment. */
+export interface IChanges {
+  /** Requirements or match specs, as its manager takes them. */
+  install?: string[];
+  /** Names, as in `remove`. */
+  update?: string[];
+  update_all?: boolean;
+  remove?: string[];
+  /** Only say what would change. */
+  dry_run?: boolean;
 }
 
 export interface IStep {
@@ -125,7 +139,8 @@ export interface IOperation {
   state: OperationState;
   cancelling: boolean;
   environment: { id: string; name: string; location: string; prefix: string };
-  request: Partial<ICreateRequest>;
+  /** What was asked for; of which kind, the verb says. */
+  request: Partial<ICreateRequest & IChanges>;
   submitted: string;
   started: string;
   finished: string;
@@ -152,13 +167,13 @@ export interface IPlanned {
   files: number | null;
 }
 
-/** What a create would install: the result of an operation “plan”. */
+/** What a create or a change would do: the result of an operation “plan” or “plan_change”. */
 export interface IPlan {
   install: IPlanned[];
   change: { name: string; old: IPlanned; new: IPlanned }[];
   remove: IPlanned[];
-  download_bytes: number;
-  /** Null while nobody knows. */
+  /** Null while nobody knows, as below. */
+  download_bytes: number | null;
   files: number | null;
   requested: string[];
   notes: string[];

@@ -64,6 +64,7 @@ export function detail(change: Partial<IEnvironmentDetail> = {}): IEnvironmentDe
     operation: '20261121-080000-00000001',
     preflight: { kind: 'kernel', seconds: 0.7, at: '2026-11-21T08:00:10.000Z' },
     revision: 1,
+    warnings: [],
     ...change
   };
 }

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newDraft } from '../src/create/draft';
 import { CreatePage } from '../src/create/page';
 import { PlanBox } from '../src/create/preview';
+import { ChangePlan } from '../src/environment/change-plan';
+import type { Changing } from '../src/environment/changing';
 import { EnvironmentPage } from '../src/environment/page';
 import { connectNotices } from '../src/notices';
 import { OperationPage } from '../src/operation/page';
@@ -105,6 +107,8 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   const building = operation('hydro', 3, { progress: { packages_done: 2, packages_total: 3, bytes_done: 7, bytes_total: 9 } });
   const error = { message: 'why', reason: 'said', code: 'build_failed', hints: ['one', 'do'] };
   const failed = { ...operation('wrecked', 2, { state: 'failed', error }) };
+  const request = { install: ['numpy>=2'] };
+  const changed = operation('climate', 2, { id: '20261121-090000-0000000c', verb: 'change', state: 'failed', error, request });
   const modules = { ...moduleSet(['GCC/14', 'MPI/5'], ['zlib/1']), messages: ['said'] };
   const drift = [{ module: 'GCC/14', what: 'changed', message: 'why' }];
   const state = name === 'trouble' ? 'module_missing' : 'ready';
@@ -126,7 +130,7 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     environment({ name: 'found', origin: 'foreign' })
   ];
   put('GET environments', rows);
-  put('GET operations', [building, failed]);
+  put('GET operations', [building, failed, changed]);
   put('GET modules/loaded', { system: 'lmod', loaded: ['GCC/14'], collections: ['mine'] });
   const found = module('SciPy/1', { description: 'd', extensions: ['b/2'], prerequisites: [['GCC/14']] });
   w.server.set('GET modules', { system: 'lmod', version: '8', total: 7, modules: [text === null ? found : poisoned(found, text)] });
@@ -142,7 +146,7 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   });
   put(`GET environments/${facts.id}/packages`, packages);
   put('GET site', name === 'conda' ? site({ managers: [conda(), venv({ description: 'why' })] }) : site());
-  for (const each of [building, failed]) {
+  for (const each of [building, failed, changed]) {
     put(`GET operations/${each.id}/log`, { lines, offset: 9, complete: true });
   }
   if (name === 'refused') {
@@ -184,6 +188,13 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     // as a request brings them, which makes them showable
     case 'plan':
       return draw(w, <PlanBox preview={{ is: 'done', plan: hostile.plan, operation: building }} />);
+    case 'change': {
+      const wish = { verb: 'install' as const, packages: ['a', 'b'] };
+      const preview = { is: 'done' as const, plan: hostile.plan, operation: building };
+      const changing = { preview, turn: 1, refused: null, sending: false } as unknown as Changing;
+      const about = { environment: text === null ? facts : poisoned(facts, text), wish: text === null ? wish : { ...wish, packages: [text] } };
+      return draw(w, <ChangePlan {...about} changing={changing} onCancel={() => undefined} />);
+    }
     case 'no plan':
       return draw(w, <PlanBox preview={{ is: 'failed', error: hostile.error }} />);
     default:
@@ -216,7 +227,7 @@ async function eachPart(page: IDrawn, look: () => void): Promise<void> {
   }
 }
 
-const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'conda', 'plan', 'no plan', 'environment', 'trouble'];
+const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'conda', 'plan', 'no plan', 'change', 'environment', 'trouble'];
 
 describe.each(SCREENS)('the screen “%s”', name => {
   it.each(Object.keys(CORPUS))('draws %s as text', async kind => {

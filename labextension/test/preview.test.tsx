@@ -242,6 +242,6 @@ describe('a planner', () => {
     const started = planner.start({ name: 'a' });
     answers[0]({ ...done, result: null });
     await started;
-    expect(planner.preview).toMatchObject({ is: 'done', plan: { install: [], download_bytes: 0, files: null } });
+    expect(planner.preview).toMatchObject({ is: 'done', plan: { install: [], download_bytes: null, files: null } });
   });
 });

@@ -24,6 +24,7 @@ describe('splitSpecs', () => {
     ['conda install -y "python >=3.12" numpy', ['python >=3.12', 'numpy'], []],
     ['$ mamba install -c conda-forge --channel=bioconda samtools', ['samtools'], ['conda-forge', 'bioconda']],
     ['  - numpy=2\n  - scipy  # why\n\n# none', ['numpy=2', 'scipy'], []],
+    ['pip: rich>=13 numpy', ['pip: rich>=13', 'numpy'], []],
     ['numpy -n base', ['numpy', '-n', 'base'], []],
     [' ,, ', [], []]
   ])('cuts %j', (text, specs, channels) => {

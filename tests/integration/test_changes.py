@@ -30,6 +30,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheel(folder, "hpcdemo", "2.0")
     wheel(folder, "hpcneeds", "1.0", "hpcdemo<2")
     wheel(folder, "hpcwants", "1.0", "hpcdemo")
+    wheel(folder, "hpcold", "1.0", "hpcshared<2")
+    wheel(folder, "hpcnew", "1.0", "hpcshared>=2")
+    wheel(folder, "hpcshared", "1.0")
+    wheel(folder, "hpcshared", "2.0")
     wheel(folder, "comm", "99.0a1")  # a module without what ipykernel imports from it
     return folder
 
@@ -38,6 +42,7 @@ class Desk:
     """An admission whose operations are waited for."""
 
     def __init__(self, wheels: Path) -> None:
+        self.wheels = wheels
         self.admission = Admission(Config({"VenvManager": {"find_links": [str(wheels)], "probe_index": False}}))
 
     def create(self, name: str, *packages: str, **request: Any) -> Path:
@@ -168,14 +173,24 @@ def test_what_can_not_be_installed_leaves_all_as_it_is(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_what_is_missed_after_a_removal_is_said(installer: str, desk: Desk) -> None:
-    desk.create("a", "hpcwants", installer=installer, kernel=False)
-    done = desk.change("a", remove=["hpcdemo"])
-    assert done.state == "succeeded"
-    warnings = [line.text for line in desk.admission.operations.log(done.id).lines if line.kind == "warning"]
-    assert len(warnings) == 1
-    assert "hpcwants" in warnings[0]
-    assert "hpcdemo" in warnings[0]
+def test_what_others_need_is_held_to(installer: str, desk: Desk) -> None:
+    """A plan says what would break what was asked for, a change is refused; what nobody asked for is looked at too."""
+    prefix = desk.create("a", "hpcneeds", installer=installer, kernel=False)
+    with pytest.raises(RequirementsConflict, match="hpcdemo can not be removed, because hpcneeds needs it"):
+        desk.admission.change_packages("a", Changes(remove=["hpcdemo"]))
+    for dry_run in (True, False):
+        done = desk.change("a", install=["hpcdemo==2.0"], dry_run=dry_run)
+        assert (done.state, done.error and done.error["code"]) == ("failed", "requirements_conflict")
+    assert desk.versions("a")["hpcdemo"] == "1.0"
+
+    python = [str(prefix / "bin/python"), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*python, "--find-links", str(desk.wheels), "hpcold", "hpcshared<2"], check=True)
+    done = desk.change("a", install=["hpcnew"])
+    assert (done.state, done.error and done.error["code"]) == ("failed", "requirements_conflict")
+    assert done.error
+    assert "hpcold" in done.error["reason"]
+    assert "hpcnew" not in desk.versions("a")
+    assert desk.changed("a", install=["six"])
 
 
 def test_what_can_not_be_is_refused_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,8 +313,10 @@ def test_a_running_kernel_survives_a_change_that_is_taken_back(desk: Desk) -> No
 
 
 def test_what_is_exported_makes_the_same_again(desk: Desk) -> None:
-    desk.create("a", "hpcdemo<2", "six", kernel=False)
-    assert desk.admission.export("a").text == "hpcdemo<2\nsix\n"
+    desk.create("a", "hpcdemo<2", "six", variables={"DATA": "/data"}, kernel=False)
+    asked = desk.admission.export("a")
+    assert asked.text == "hpcdemo<2\nsix\n"
+    assert [note for note in asked.notes if "DATA" in note]
     full = desk.admission.export("a", "requirements-full.txt")
     assert full.text == f"hpcdemo==1.0\nsix=={desk.versions('a')['six']}\n"
     desk.create("b", requirements=full.text, kernel=False)

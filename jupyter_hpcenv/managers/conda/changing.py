@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import msgspec
+from packaging.utils import canonicalize_name
 
-from ...errors import BrokenRecord, PackageNotFound, RequirementsConflict
+from ...errors import BrokenRecord, InvalidRequest, PackageNotFound, RequirementsConflict
 from ...files import explain, read_regular, write_json
-from ...models import BY_PIP, Changes, PinnedPackage, Reporter
+from ...models import BY_PIP, Changes, PinnedPackage, Record, Reporter
 from .. import changing as of_pips
 from .. import snapshot
 from ..contract import Package
 from . import history, installed
+from .channels import Channels
 from .engines import Engine
 from .installed import Installed
-from .plan import Source
+from .plan import Plan, Source
+
+_TOOLS = ("ipykernel", "pip")
 
 
 class Before(msgspec.Struct, kw_only=True):
@@ -72,6 +76,36 @@ def said(changes: Changes) -> list[str]:
     return [*changes.install, *changes.update, *gone]
 
 
+def told(plan: Plan, by_pip: list[str], warnings: list[str]) -> dict[str, Any]:
+    """Return a plan as plain data, with what it was solved for among its notes."""
+    notes = [f"Solved for a computer with {', '.join(plan.virtual)}."] if plan.virtual else []
+    found: dict[str, Any] = msgspec.to_builtins(plan)
+    return {**found, "notes": [*plan.notes, *notes], "pip": by_pip, "warnings": warnings}
+
+
+def with_bounds(changes: Changes, by_pip: Sequence[str]) -> Changes:
+    """Return what pip is asked for, held to what was asked of it before where only a name is to be updated."""
+    earlier = {of_pips.name_of(line): line for line in by_pip}
+    return msgspec.structs.replace(changes, update=[earlier.get(line, line) for line in changes.update])
+
+
+def versions(by_pip: Sequence[Package]) -> dict[str, str]:
+    """Return the versions of packages by canonical name."""
+    return {str(canonicalize_name(each.name)): each.version for each in by_pip}
+
+
+def with_pip(plan: dict[str, Any], before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
+    """Return a plan that was carried out with what pip did besides."""
+    done = of_pips.compared(before, after)
+    return {**plan, **{what: [*plan[what], *done[what]] for what in ("install", "change", "remove")}}
+
+
+def kept_requests(prefix: Path, record: Record, changes: Changes) -> list[str]:
+    """Return the match specs that hold now, without those tools that came for the kernel and nobody asked for."""
+    named = {installed.name_of(spec) for spec in (*record.packages, *changes.install, *changes.update)}
+    return [spec for spec in requested(prefix) if (name := installed.name_of(spec)) not in _TOOLS or name in named]
+
+
 def asked_after(by_pip: list[str], changes: Changes) -> list[str]:
     """Return what pip counts as asked for after a change."""
     return of_pips.asked_after(by_pip, changes)
@@ -82,6 +116,22 @@ def asks(changes: Changes) -> bool:
     return bool(changes.install or changes.update or changes.update_all or changes.remove)
 
 
+def check_channels(changes: Changes, chosen: Channels) -> None:
+    """Refuse packages of channels that the environment does not have: nothing could ever be found for them."""
+    known = {*chosen.names, *chosen.urls, *(url.rstrip("/").rpartition("/")[2] for url in chosen.urls)}
+    for spec in [*changes.install, *changes.update]:
+        channel, marked, _ = spec.partition("::")
+        # a subdir may stand behind it
+        if marked and "://" not in channel and not {channel, channel.rpartition("/")[0]} & known:
+            raise InvalidRequest(
+                f"The environment takes nothing from a channel {channel}.",
+                hints=[
+                    f"Its channels: {', '.join(chosen.names)}.",
+                    "Make an environment with that channel (--channel), or leave the channel out.",
+                ],
+            )
+
+
 def check(changes: Changes, there: Sequence[Installed], by_pip: Sequence[Package], *, kernel: bool) -> None:
     """Refuse what is not there to be updated or removed, and to remove what the kernel needs."""
     of_pips.check(of_pip(changes), by_pip, kernel=False)
@@ -89,9 +139,14 @@ def check(changes: Changes, there: Sequence[Installed], by_pip: Sequence[Package
     removed = {installed.name_of(spec) for spec in changes.remove}
     known = {each.name for each in there}
     if missing := sorted({*removed, *map(installed.name_of, changes.update)} - known):
+        pips = [name for name in missing if name in versions(by_pip)]
         raise PackageNotFound(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed in the environment.",
-            hints=["List its packages to see what is there; what pip installed is named “pip: NAME”."],
+            f"{' and '.join(missing)} {'is no conda package' if len(missing) == 1 else 'are no conda packages'} of the "
+            "environment.",
+            hints=[
+                *(f"pip installed {name}: write “{BY_PIP}{name}”." for name in pips),
+                "List its packages to see what is there.",
+            ],
         )
     if kernel and (held := sorted(removed & {"ipykernel", "python"})):
         raise RequirementsConflict(

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _COMMAND = "jupyter-hpcenv"
+_NOTED = 5  # packages that a note names one by one
 
 
 # -- making environments ----------------------------------------------------
@@ -270,12 +271,23 @@ def _notes(before: Sequence[Installed], wish: requests.Wish, answer: Answer) -> 
     """Say of packages that were to be updated why they stay, and which requests could not be held to."""
     now = {each.name: each for each in answer.records}
     notes = []
+    every = not (wish.first or wish.locked)
     for old in before:
         held, new = answer.kept.get(old.name, ""), now.get(old.name)
-        if old.name in wish.first and new is not None and new.version == old.version and held not in ("", old.name):
+        if (
+            (every or old.name in wish.first)
+            and new is not None
+            and new.version == old.version
+            and held not in ("", old.name)
+        ):
             notes.append(
                 f"{old.name} stays at {old.version}, because “{held}” was asked for; install “{old.name}” to lift that."
             )
+    if len(notes) > _NOTED:
+        listed = ", ".join([spec for name, spec in answer.kept.items() if spec != name][:_NOTED])
+        notes = [
+            f"{len(notes)} packages stay as they were asked for: {listed}, …; install one by its name to lift that."
+        ]
     for name, specs in wish.kept.items():
         if answer.kept.get(name, specs[0]) == name != specs[0]:
             notes.append(f"“{specs[0]}” was asked for, which does not hold any more; it now counts as “{name}”.")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
 from ...errors import HpcenvError, InvalidRequest
@@ -237,7 +236,10 @@ class CondaManager(Manager):
             tools=engine.versions(),
             python=python,
             python_path=str(prefix / "bin" / "python") if python else "",
-            packages=[*asked.words(options, "specs"), *asked.by_pip(options)],
+            packages=[
+                *(changing.requested(prefix) if pinned else asked.words(options, "specs")),
+                *asked.by_pip(options),
+            ],
             channels=source.channels,
         )
 
@@ -255,7 +257,7 @@ class CondaManager(Manager):
         else:
             specs = [*asked.words(choice.options, "specs"), *asked.words(choice.options, "tools")]
             found = engine.plan(source, specs, None, report)
-        return {**msgspec.to_builtins(found), "pip": asked.words(choice.options, "pip"), "warnings": choice.warnings}
+        return changing.told(found, asked.words(choice.options, "pip"), choice.warnings)
 
     def _engine(self, around: Surroundings) -> Engine:
         return engine_for(self.engine, self.command, around.environ or environment(self._site.passthrough))
@@ -277,6 +279,7 @@ class CondaManager(Manager):
         self._engine(Surroundings())
         settings = load(prefix=prefix, channels=record.channels)
         chosen = self._choose(settings)
+        changing.check_channels(changes, chosen)
         virtual = asked.virtual(CreateRequest(name="", virtual_packages=record.virtual_packages), self.virtual_packages)
         root = prefix.parent if record.location in ("", ELSEWHERE) else root_of(self._site, record.location)
         means = self._means(settings, chosen, virtual, self._cache(settings, root), record.location)
@@ -306,8 +309,7 @@ class CondaManager(Manager):
         found = Plan()
         if changing.asks(changing.of_conda(changes)):
             found = self._engine(around).plan(source, (), Path(record.prefix), report, **changing.wish(changes))
-        by_pip = changing.said(changing.of_pip(changes))
-        return {**msgspec.to_builtins(found), "pip": by_pip, "warnings": choice.warnings}
+        return changing.told(found, changing.said(changing.of_pip(changes)), choice.warnings)
 
     def keep(self, record: Record, changes: Changes, before: Path) -> None:
         """Write down the exact packages; the cache has them, or the channels."""
@@ -327,13 +329,16 @@ class CondaManager(Manager):
         if changing.asks(changing.of_conda(changes)):
             done = engine.change(source, prefix, report, **changing.wish(changes))
         by_pip = [line.removeprefix(BY_PIP) for line in record.packages if line.startswith(BY_PIP)]
-        wanted = changing.of_pip(changes)
+        plan = changing.told(done, [], [])
+        wanted = changing.with_bounds(changing.of_pip(changes), by_pip)
         if changing.asks(wanted):
+            before = changing.versions(self._of_pip(prefix))
             pip_part.change(wanted, prefix, around.environ or environment(self._site.passthrough), report)
-            by_pip = changing.asked_after(by_pip, wanted)
+            plan = changing.with_pip(plan, before, changing.versions(self._of_pip(prefix)))
+            by_pip = changing.asked_after(by_pip, changing.of_pip(changes))
         return Outcome(
-            plan={**msgspec.to_builtins(done), "pip": changing.said(wanted), "warnings": []},
-            packages=[*changing.requested(prefix), *(f"{BY_PIP}{line}" for line in by_pip)],
+            plan=plan,
+            packages=[*changing.kept_requests(prefix, record, changes), *(f"{BY_PIP}{line}" for line in by_pip)],
             tools=engine.versions(),
             python=next((each.version for each in installed.read(prefix) if each.name == "python"), ""),
         )

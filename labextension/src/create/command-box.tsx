@@ -1,12 +1,10 @@
-/** The form as a command, to copy into a script. */
+/** What a form means as a command, to copy into a script. */
 import React from 'react';
-import type { ICreateRequest } from '../tokens';
 import { Code } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Toggles } from '../ui/controls';
-import { restRequest, shellCommand } from './command';
 
-export function CommandBox(props: { request: ICreateRequest }): JSX.Element {
+export function CommandBox(props: { shell: string; rest: string }): JSX.Element {
   const { trans } = useHpcEnv();
   const [form, setForm] = React.useState<'shell' | 'rest'>('shell');
   return (
@@ -25,7 +23,7 @@ export function CommandBox(props: { request: ICreateRequest }): JSX.Element {
       </header>
       <Code
         label={form === 'shell' ? trans.__('Copy the shell command') : trans.__('Copy the REST request')}
-        text={form === 'shell' ? shellCommand(props.request) : restRequest(props.request)}
+        text={form === 'shell' ? props.shell : props.rest}
       />
     </section>
   );

@@ -42,9 +42,13 @@ export function shellCommand(request: ICreateRequest): string {
   if (request.kernel === false) {
     words.push('--no-kernel');
   }
-  // the name stands on the first line, packages share lines, each option has its own
-  const lines = [`jupyter hpcenv create ${words[0]}`];
-  for (const word of words.slice(1)) {
+  return broken(`jupyter hpcenv create ${words[0]}`, words.slice(1));
+}
+
+/** A command over several lines: its *head* stands on the first, packages share lines, each option has its own. */
+export function broken(head: string, words: string[]): string {
+  const lines = [head];
+  for (const word of words) {
     const last = lines.length - 1;
     if (last > 0 && !word.startsWith('--') && lines[last].length + word.length < WIDTH) {
       lines[last] += ` ${word}`;
@@ -56,6 +60,6 @@ export function shellCommand(request: ICreateRequest): string {
 }
 
 /** The same as a request of the REST interface. */
-export function restRequest(request: ICreateRequest): string {
-  return `POST hpcenv/environments\nContent-Type: application/json\n\n${JSON.stringify(request, null, 2)}`;
+export function restRequest(request: object, path = 'environments'): string {
+  return `POST hpcenv/${path}\nContent-Type: application/json\n\n${JSON.stringify(request, null, 2)}`;
 }

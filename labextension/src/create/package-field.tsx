@@ -16,6 +16,8 @@ export function PackageField(props: {
   /** What the manager that was chosen before could take, and this one can not. */
   aside: string[];
   wrong?: string;
+  /** What can be typed, in place of what is said where an environment is made. */
+  hint?: string;
   /** *channels* came along with a pasted command line of conda's. */
   onChange: (value: string[], channels: string[]) => void;
 }): JSX.Element {
@@ -120,9 +122,10 @@ export function PackageField(props: {
       </div>
       <Wrong id={`${props.id}-wrong`} text={props.wrong || refused} />
       <div className="jp-HpcEnv-hint" id={`${props.id}-hint`}>
-        {conda
-          ? trans.__('Match specs: numpy, python-dateutil >=2.9, conda-forge::gdal 3.10.*, pytorch=*=*cuda*. ipykernel is added by itself.')
-          : trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14. ipykernel is added by itself.')}
+        {props.hint ??
+          (conda
+            ? trans.__('Match specs: numpy, python-dateutil >=2.9, conda-forge::gdal 3.10.*, pytorch=*=*cuda*. ipykernel is added by itself.')
+            : trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14. ipykernel is added by itself.'))}
       </div>
       {props.aside.length > 0 && (
         <div className="jp-HpcEnv-hint" role="status">

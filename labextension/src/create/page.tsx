@@ -9,6 +9,7 @@ import { Blank, Trouble, Wrong } from '../ui/blocks';
 import { useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, Segments } from '../ui/controls';
 import { ChannelField } from './channel-field';
+import { restRequest, shellCommand } from './command';
 import { CommandBox } from './command-box';
 import { fileKind } from './described';
 import { checkName, chosenLocation, defaultTitle, Draft, Field, fieldOf, fileText, problems, toRequest, withFile } from './draft';
@@ -329,7 +330,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             <div className="jp-HpcEnv-planButtons">{buttons}</div>
             {tried && Object.keys(found).length > 0 && <Wrong id={`${id}-wrong`} text={trans.__('Something above is not right yet.')} />}
           </Summary>
-          <CommandBox request={toRequest(draft)} />
+          <CommandBox shell={shellCommand(toRequest(draft))} rest={restRequest(toRequest(draft))} />
         </aside>
       </div>
       <div className="jp-HpcEnv-createBar">

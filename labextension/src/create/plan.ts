@@ -17,18 +17,23 @@ const LAST_WAIT = 1_500;
 const OFFLINE_WAIT = 3_000;
 const NONE: Preview = { is: 'none' };
 
-export class Planner {
+/** Where plans are asked for, and what is asked for them. */
+export interface IPlanning<R> extends Pick<Api, 'operation' | 'cancel' | 'forget'> {
+  plan(request: R): Promise<IOperation>;
+}
+
+export class Planner<R = ICreateRequest> {
   preview: Preview = NONE;
 
   constructor(
-    private api: Pick<Api, 'plan' | 'operation' | 'cancel' | 'forget'>,
+    private api: IPlanning<R>,
     private draw: () => void,
     /** Called with how a preview ended. */
     private ended: (preview: Preview) => void = () => undefined
   ) {}
 
   /** Begin a preview in place of any other. Return the error of a request that was refused at once. */
-  async start(request: ICreateRequest): Promise<HpcEnvError | null> {
+  async start(request: R): Promise<HpcEnvError | null> {
     this.drop();
     const turn = this._turn;
     this.put({ is: 'working', operation: null, offline: false });
@@ -117,13 +122,13 @@ export class Planner {
 }
 
 /** A plan of which every part is there, whatever the server left out. */
-function asPlan(result: Record<string, unknown> | null): IPlan {
+export function asPlan(result: Record<string, unknown> | null): IPlan {
   const plan = (result ?? {}) as Partial<IPlan>;
   return {
     install: plan.install ?? [],
     change: plan.change ?? [],
     remove: plan.remove ?? [],
-    download_bytes: plan.download_bytes ?? 0,
+    download_bytes: plan.download_bytes ?? null,
     files: plan.files ?? null,
     requested: plan.requested ?? [],
     notes: plan.notes ?? [],

@@ -1,4 +1,4 @@
-/** What a create would install, as far as the server has worked it out: packages, how much there is to fetch, what to know. */
+/** What a create or a change would do, as far as the server has worked it out: packages, how much there is to fetch, what to know. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { checkIcon } from '@jupyterlab/ui-components';
 import React from 'react';
@@ -43,35 +43,54 @@ function Working(props: { operation: IOperation | null; offline: boolean }): JSX
   if (!late) {
     return null;
   }
-  const step = operation?.steps[operation.step - 1];
   return (
     <section className="jp-HpcEnv-preview" aria-label={trans.__('Preview')} aria-busy="true">
       <header className="jp-HpcEnv-planHead">
         <h3>{trans.__('Preview')}</h3>
-        <span className="jp-HpcEnv-tag">
-          <span className="jp-HpcEnv-spinner" />
-          {offline ? trans.__('No connection, trying again…') : step ? trans.__('%1…', plain(step.title)) : trans.__('Waiting to begin…')}
-        </span>
+        <PlanStanding operation={operation} offline={offline} />
       </header>
       {operation && <ProgressBar operation={operation} label={trans.__('Preview')} taken="" />}
     </section>
   );
 }
 
+/** What the server is at while it works out a plan. */
+export function PlanStanding(props: { operation: IOperation | null; offline: boolean }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { operation, offline } = props;
+  const step = operation?.steps[operation.step - 1];
+  return (
+    <span className="jp-HpcEnv-tag">
+      <span className="jp-HpcEnv-spinner" />
+      {offline ? trans.__('No connection, trying again…') : step ? trans.__('%1…', plain(step.title)) : trans.__('Waiting to begin…')}
+    </span>
+  );
+}
+
 function Failed(props: { error: IErrorBody }): JSX.Element {
   const { trans } = useHpcEnv();
-  const { error } = props;
+  const hint = trans.__('Ask for it again, or create the environment and read its log.');
   return (
     <section className="jp-HpcEnv-preview" aria-label={trans.__('Preview')}>
+      <PlanFailure error={props.error} silent={trans.__('The preview failed.')} hint={hint} />
+    </section>
+  );
+}
+
+/** Why there is no plan; *silent* and *hint* stand where the server gave no reason. */
+export function PlanFailure(props: { error: IErrorBody; silent: string; hint: string }): JSX.Element {
+  const { error } = props;
+  return (
+    <>
       <Callout kind="error" role="alert">
-        <b>{plain(error.message) || trans.__('The preview failed.')}</b>
+        <b>{plain(error.message) || props.silent}</b>
         {error.hints.map(hint => (
           <p key={hint}>{plain(hint)}</p>
         ))}
-        {error.hints.length === 0 && !error.message && <p>{trans.__('Ask for it again, or create the environment and read its log.')}</p>}
+        {error.hints.length === 0 && !error.message && <p>{props.hint}</p>}
       </Callout>
       {error.reason && <Reason text={error.reason} />}
-    </section>
+    </>
   );
 }
 
@@ -79,8 +98,6 @@ function Plan(props: { plan: IPlan; operation: IOperation }): JSX.Element {
   const { trans } = useHpcEnv();
   const { plan } = props;
   const taken = duration(props.operation);
-  const packages = coming(plan).length;
-  const toFetch = fetched(plan, trans);
   return (
     <section className="jp-HpcEnv-preview" aria-label={trans.__('Preview')}>
       <header className="jp-HpcEnv-planHead">
@@ -90,15 +107,44 @@ function Plan(props: { plan: IPlan; operation: IOperation }): JSX.Element {
           {taken === null ? trans.__('Worked out') : trans.__('Worked out in %1', seconds(taken, trans))}
         </span>
       </header>
+      <PlanBody
+        plan={plan}
+        count={coming(plan).length}
+        unit={trans._n('package', 'packages', coming(plan).length)}
+        label={trans.__('Packages of the preview')}
+        none={trans.__('No conda package comes, goes or changes.')}
+      />
+    </section>
+  );
+}
+
+/** Figures, packages and notes of a plan; *none* is said where no package comes, goes or changes. */
+export function PlanBody(props: {
+  plan: IPlan;
+  /** The first figure, and what it counts. */
+  count: number;
+  unit: string;
+  label: string;
+  none: string;
+  /** What stands over pip's part. */
+  pip?: string;
+  /** More notes, as list items. */
+  children?: React.ReactNode;
+}): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { plan } = props;
+  const toFetch = fetched(plan, trans);
+  return (
+    <>
       <dl className="jp-HpcEnv-figures">
-        <Figure value={count(packages)} label={trans._n('package', 'packages', packages)} />
+        <Figure value={count(props.count)} label={props.unit} />
         {toFetch && <Figure value={figure(plan, trans)} label={trans.__('to download')} />}
         {plan.files !== null && <Figure value={count(plan.files)} label={trans._n('file', 'files', plan.files)} />}
       </dl>
-      <Packages plan={plan} />
+      <Packages plan={plan} label={props.label} none={props.none} />
       {plan.pip.length > 0 && (
         <div>
-          <h4>{trans.__('Then pip installs')}</h4>
+          <h4>{props.pip ?? trans.__('Then pip installs')}</h4>
           <ul className="jp-HpcEnv-pip">
             {plan.pip.map(line => (
               <li key={line}>
@@ -108,7 +154,7 @@ function Plan(props: { plan: IPlan; operation: IOperation }): JSX.Element {
           </ul>
         </div>
       )}
-      {plan.warnings.length + plan.notes.length > 0 && (
+      {(plan.warnings.length + plan.notes.length > 0 || props.children) && (
         <ul className="jp-HpcEnv-notes">
           {plan.warnings.map(text => (
             <li key={`warning ${text}`}>
@@ -125,9 +171,10 @@ function Plan(props: { plan: IPlan; operation: IOperation }): JSX.Element {
               <span>{plain(text)}</span>
             </li>
           ))}
+          {props.children}
         </ul>
       )}
-    </section>
+    </>
   );
 }
 
@@ -156,7 +203,7 @@ function vague(plan: IPlan): boolean {
 }
 
 function figure(plan: IPlan, trans: TranslationBundle): string {
-  if (plan.download_bytes <= 0) {
+  if (!plan.download_bytes) {
     return trans.__('nothing');
   }
   const size = bytes(plan.download_bytes);
@@ -165,7 +212,7 @@ function figure(plan: IPlan, trans: TranslationBundle): string {
 
 /** How much there is to download, for a sentence; empty while that is not known at all. */
 function fetched(plan: IPlan, trans: TranslationBundle): string {
-  return plan.download_bytes <= 0 && vague(plan) ? '' : trans.__('%1 to download', figure(plan, trans));
+  return plan.download_bytes === null || (plan.download_bytes <= 0 && vague(plan)) ? '' : trans.__('%1 to download', figure(plan, trans));
 }
 
 interface ILine {
@@ -196,28 +243,32 @@ function groups(plan: IPlan, trans: TranslationBundle): { id: string; title: str
   ].filter(group => group.lines.length > 0);
 }
 
-function Packages(props: { plan: IPlan }): JSX.Element {
+function Packages(props: { plan: IPlan; label: string; none: string }): JSX.Element {
   const { trans } = useHpcEnv();
   const shown = groups(props.plan, trans);
   if (shown.length === 0) {
-    return <p className="jp-HpcEnv-muted">{trans.__('No conda package comes, goes or changes.')}</p>;
+    return <p className="jp-HpcEnv-muted">{props.none}</p>;
   }
+  const lines = shown.flatMap(group => group.lines);
+  const sized = lines.some(each => each.size);
   return (
-    <div className="jp-HpcEnv-planTable" role="group" tabIndex={0} aria-label={trans.__('Packages of the preview')}>
+    <div className="jp-HpcEnv-planTable" role="group" tabIndex={0} aria-label={props.label}>
       <table className="jp-HpcEnv-table jp-mod-plain">
         <thead>
           <tr>
-            <th scope="col">{trans.__('Package, build')}</th>
+            <th scope="col">{lines.some(each => each.build) ? trans.__('Package, build') : trans.__('Package')}</th>
             <th scope="col">{trans.__('Version')}</th>
-            <th scope="col" className="jp-HpcEnv-num">
-              {trans.__('Size')}
-            </th>
+            {sized && (
+              <th scope="col" className="jp-HpcEnv-num">
+                {trans.__('Size')}
+              </th>
+            )}
           </tr>
         </thead>
         {shown.map(group => (
           <tbody key={group.id}>
             <tr className="jp-mod-group">
-              <th scope="rowgroup" colSpan={3}>
+              <th scope="rowgroup" colSpan={sized ? 3 : 2}>
                 {trans.__('%1, %2', group.title, count(group.lines.length))}
               </th>
             </tr>
@@ -229,7 +280,7 @@ function Packages(props: { plan: IPlan }): JSX.Element {
                   {each.build && <small>{plain(each.build)}</small>}
                 </td>
                 <td>{plain(each.version)}</td>
-                <td className="jp-HpcEnv-num jp-HpcEnv-muted">{each.size}</td>
+                {sized && <td className="jp-HpcEnv-num jp-HpcEnv-muted">{each.size}</td>}
               </tr>
             ))}
           </tbody>

@@ -37,6 +37,10 @@ const SAYS_YES = new Set(['-y', '--yes', '-q', '--quiet']);
 
 /** Tell whether a word goes on with the spec before it: a version after a name, a build after a version. */
 function goesOn(word: string, before: string): boolean {
+  // what pip is asked for in an environment of conda
+  if (before === 'pip:') {
+    return true;
+  }
   if (/^[<>=!~*\d|,]/.test(word) || /[<>=!~|]$/.test(before)) {
     return true;
   }

@@ -18,8 +18,8 @@ export interface IModulesProps {
   /** What is being chosen; null while nobody changes anything. It lives in the page, so that other tabs keep it. */
   edit: string[] | null;
   onEdit: (edit: string[] | null) => void;
-  /** Called when the modules are others. */
-  onChanged: () => void;
+  /** Called when the modules are others, with what to know of that. */
+  onChanged: (warnings: string[]) => void;
 }
 
 export function Modules(props: IModulesProps): JSX.Element {
@@ -143,9 +143,9 @@ function Edit(props: IModulesProps & { edit: string[] }): JSX.Element {
     setBusy(true);
     setWrong('');
     try {
-      await actions.changeModules(environment, edit);
+      const warnings = await actions.changeModules(environment, edit);
       onEdit(null);
-      props.onChanged();
+      props.onChanged(warnings);
     } catch (reason) {
       const error = asError(reason);
       const said = error.offline ? [trans.__('The server does not answer. Nothing was lost; try again.')] : [error.message, ...error.hints];

@@ -1,45 +1,93 @@
-/** What is installed, read from the disk. */
-import { caretDownIcon, caretUpIcon, searchIcon } from '@jupyterlab/ui-components';
+/** What is installed, read from the disk; and where the environment is one's own, the way to change it. */
+import { addIcon, closeIcon, searchIcon } from '@jupyterlab/ui-components';
 import React from 'react';
-import { plain } from '../format';
-import type { IPackage } from '../tokens';
+import type { IEnvironmentDetail, IPackage, Language } from '../tokens';
 import { Blank, Trouble } from '../ui/blocks';
-import { ILoaded, useHpcEnv } from '../ui/context';
-import { Button, Icon, IChoice, Toggles } from '../ui/controls';
+import { ILoaded, useHpcEnv, useModel } from '../ui/context';
+import { Button, Icon, IconButton, IChoice, Toggles } from '../ui/controls';
+import { ChangePlan } from './change-plan';
+import { ChangeShown } from './change-shown';
+import type { Changing } from './changing';
+import { InstallField } from './install';
+import { IActs, ILine, ISort, PackageTable } from './package-table';
 import { ISource, sourceOf, sourceWord } from './sources';
+import type { IWish } from './wish';
 
 /** A package's name as the index compares it. */
 export function folded(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-type Column = 'name' | 'version' | 'source';
 type Only = 'all' | 'asked' | 'conda' | 'pip';
 
-export function Packages(props: { packages: ILoaded<IPackage[]>; asked: string[] }): JSX.Element {
+export interface IPackagesProps {
+  environment: IEnvironmentDetail;
+  packages: ILoaded<IPackage[]>;
+  /** The change under way; it lives in the page, so that a look at another tab does not lose it. */
+  changing: Changing;
+  /** How packages are asked for; null where they can not be changed. */
+  language: Language | null;
+}
+
+export function Packages(props: IPackagesProps): JSX.Element {
   const { trans } = useHpcEnv();
-  const { packages } = props;
+  const model = useModel();
+  const { environment, packages, changing, language } = props;
   const [query, setQuery] = React.useState('');
   const [only, setOnly] = React.useState<Only>('all');
-  const [sort, setSort] = React.useState<{ by: Column; up: boolean }>({ by: 'name', up: true });
+  const [sort, setSort] = React.useState<ISort>({ by: 'name', up: true });
+  const [kept, setSelected] = React.useState<ReadonlySet<string>>(new Set());
+  const box = React.useRef<HTMLDivElement>(null);
+  const filter = React.useRef<HTMLInputElement>(null);
+  const opener = React.useRef<HTMLElement | null>(null);
+  const operation = changing.shown;
+  const busy = model.running.some(each => each.environment.id === environment.id);
+  React.useEffect(() => {
+    if (busy && changing.wish) {
+      // what was planned is no longer what would happen
+      changing.drop();
+    }
+  }, [busy, changing]);
+  const plan = (wish: IWish): void => {
+    opener.current = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+    void changing.plan(wish);
+  };
+  const ended = operation && <ChangeShown environment={environment} operation={operation} changing={changing} onPlan={plan} />;
   if (packages.error) {
-    return <Trouble title={trans.__('The packages could not be read')} error={packages.error} onRetry={packages.reload} />;
+    return (
+      <div className="jp-HpcEnv-packages">
+        {ended}
+        <Trouble title={trans.__('The packages could not be read')} error={packages.error} onRetry={packages.reload} />
+      </div>
+    );
   }
   if (!packages.value) {
     return <Blank text={[trans.__('Reading the packages…')]} role="status" />;
   }
-  // a match spec may begin with its channel
-  const asked = new Set(props.asked.map(requirement => folded(/^[A-Za-z0-9._-]*/.exec(requirement.replace(/^\S+::/, ''))?.[0] ?? '')));
+  // a match spec may begin with its channel, and what pip was asked for says so
+  const asked = new Set(
+    environment.packages.map(requirement => folded(/^[A-Za-z0-9._-]*/.exec(requirement.replace(/^(\S+::|pip:\s*)/, ''))?.[0] ?? ''))
+  );
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const all = packages.value.map(item => ({ ...item, of: sourceOf(item) }));
   const conda = all.filter(item => item.of.by === 'conda').length;
   const both = conda > 0 && conda < all.length;
   const fits = (item: { name: string; of: ISource }): boolean =>
     only === 'all' || (only === 'asked' ? asked.has(folded(item.name)) : item.of.by === only);
-  const shown = all
+  const lines: ILine[] = all
     .filter(fits)
     .filter(item => words.every(word => `${item.name} ${item.version} ${item.source}`.toLowerCase().includes(word)))
-    .sort((a, b) => a[sort.by].localeCompare(b[sort.by], undefined, { numeric: true, sensitivity: 'base' }) * (sort.up ? 1 : -1));
+    .sort((a, b) => a[sort.by].localeCompare(b[sort.by], undefined, { numeric: true, sensitivity: 'base' }) * (sort.up ? 1 : -1))
+    .map(item => ({
+      key: `${item.of.by} ${item.name} ${item.version}`,
+      name: item.name,
+      version: item.version,
+      source: sourceWord(item.of, both, trans),
+      from: item.of.from,
+      asked: asked.has(folded(item.name)),
+      // in an environment of conda pip has its own part
+      called: language === 'conda' && item.of.by === 'pip' ? `pip: ${item.name}` : item.name
+    }));
   const choices: IChoice<Only>[] = [
     { value: 'all', label: trans.__('All') },
     ...(both
@@ -50,84 +98,108 @@ export function Packages(props: { packages: ILoaded<IPackage[]>; asked: string[]
       : []),
     ...(asked.size > 0 ? [{ value: 'asked' as const, label: trans.__('Asked for') }] : [])
   ];
-  const head = (by: Column, label: string, className?: string): JSX.Element => (
-    <th scope="col" className={className} aria-sort={sort.by === by ? (sort.up ? 'ascending' : 'descending') : 'none'}>
-      <button type="button" onClick={() => setSort({ by, up: sort.by === by ? !sort.up : true })}>
-        {label}
-        {sort.by === by && <Icon icon={sort.up ? caretUpIcon : caretDownIcon} />}
-      </button>
-    </th>
-  );
+  // nothing that is not seen is acted on
+  const selected = new Set(lines.flatMap(line => (kept.has(line.key) ? [line.key] : [])));
+  const chosen = lines.filter(line => selected.has(line.key));
+  const changeable = language !== null && !busy;
+  const cancel = (): void => {
+    changing.drop();
+    // back to where the plan was asked for, or to the table if that is gone
+    const back = opener.current;
+    requestAnimationFrame(() => {
+      const there = back?.isConnected ? back : box.current?.querySelector<HTMLElement>('[data-cell][tabindex="0"]');
+      there?.focus();
+    });
+  };
+  const of = (verb: 'update' | 'remove', rows: ILine[]): void => plan({ verb, packages: [...new Set(rows.map(row => row.called))] });
+  const acts: IActs | undefined = changeable
+    ? {
+        selected,
+        onSelect: setSelected,
+        onUpdate: rows => of('update', rows),
+        onRemove: rows => of('remove', rows),
+        onFilter: () => filter.current?.focus()
+      }
+    : undefined;
+  const planned = changeable ? changing.wish : null;
   return (
-    <div className="jp-HpcEnv-packages">
+    <div className={`jp-HpcEnv-packages${planned ? ' jp-mod-planned' : ''}`} ref={box}>
+      {ended && <div className="jp-HpcEnv-operationArea">{ended}</div>}
       <div className="jp-HpcEnv-tableBar">
         <div className="jp-HpcEnv-field">
           <Icon icon={searchIcon} />
           <input
+            ref={filter}
             className="jp-HpcEnv-input"
             type="search"
             aria-label={trans.__('Filter packages')}
             placeholder={trans._n('Filter %1 package', 'Filter %1 packages', packages.value.length)}
             value={query}
             onChange={event => setQuery(event.target.value)}
+            onKeyDown={event => {
+              if (event.key === 'ArrowDown') {
+                event.preventDefault();
+                box.current?.querySelector<HTMLElement>('[data-cell][tabindex="0"]')?.focus();
+              }
+            }}
           />
         </div>
-        {(asked.size > 0 || both) && (
-          <Toggles<Only>
-            label={trans.__('Show')}
-            choices={choices}
-            value={only}
-            onChange={setOnly}
-          />
+        {(asked.size > 0 || both) && <Toggles<Only> label={trans.__('Show')} choices={choices} value={only} onChange={setOnly} />}
+        {changeable && (
+          <div className="jp-HpcEnv-actions jp-HpcEnv-push">
+            <Button onClick={() => plan({ verb: 'update_all', packages: [] })}>{trans.__('Update all…')}</Button>
+            <Button icon={addIcon} aria-expanded={changing.installing} onClick={() => changing.openField(!changing.installing)}>
+              {trans.__('Install…')}
+            </Button>
+          </div>
         )}
       </div>
-      {shown.length > 0 ? (
-        <table className="jp-HpcEnv-table jp-mod-plain">
-          <thead>
-            <tr>
-              {head('name', trans.__('Package'))}
-              {head('version', trans.__('Version'))}
-              {head('source', trans.__('Source'), 'jp-HpcEnv-optional')}
-              <th scope="col" className="jp-HpcEnv-optional">
-                {trans.__('Asked by')}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(item => (
-              <tr key={`${item.of.by} ${item.name} ${item.version}`}>
-                <td>{plain(item.name)}</td>
-                <td>{plain(item.version)}</td>
-                <td className="jp-HpcEnv-muted jp-HpcEnv-optional" title={plain(item.of.from)}>{sourceWord(item.of, both, trans)}</td>
-                <td className="jp-HpcEnv-muted jp-HpcEnv-optional">{asked.has(folded(item.name)) ? trans.__('you') : ''}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      ) : (
-        <Blank
-          text={[
-            query
-              ? trans.__('No package matches “%1”.', query)
-              : only === 'all'
-                ? trans.__('Nothing is installed.')
-                : trans.__('None of those is installed.')
-          ]}
-          actions={
-            (query || only !== 'all') && (
-              <Button
-                size="small"
-                onClick={() => {
-                  setQuery('');
-                  setOnly('all');
-                }}
-              >
-                {trans.__('Clear filter')}
-              </Button>
-            )
-          }
-        />
+      {changeable && changing.installing && (
+        <div className="jp-HpcEnv-installArea">
+          <InstallField id={`hpcenv-${environment.id}-install`} language={language} changing={changing} onPlan={plan} />
+        </div>
       )}
+      {planned && <ChangePlan environment={environment} changing={changing} wish={planned} onCancel={cancel} />}
+      <div className="jp-HpcEnv-tableArea">
+        {lines.length > 0 ? (
+          <PackageTable lines={lines} sort={sort} onSort={setSort} acts={acts} />
+        ) : (
+          <Blank
+            text={[
+              query
+                ? trans.__('No package matches “%1”.', query)
+                : only === 'all'
+                  ? trans.__('Nothing is installed.')
+                  : trans.__('None of those is installed.')
+            ]}
+            actions={
+              (query || only !== 'all') && (
+                <Button
+                  size="small"
+                  onClick={() => {
+                    setQuery('');
+                    setOnly('all');
+                  }}
+                >
+                  {trans.__('Clear filter')}
+                </Button>
+              )
+            }
+          />
+        )}
+        {acts && chosen.length > 0 && (
+          <div className="jp-HpcEnv-selectionBar" role="group" aria-label={trans.__('Selection')}>
+            <span role="status">{trans._n('%1 package selected', '%1 packages selected', chosen.length)}</span>
+            <Button size="small" onClick={() => acts.onUpdate(chosen)}>
+              {trans.__('Update…')}
+            </Button>
+            <Button size="small" onClick={() => acts.onRemove(chosen)}>
+              {trans.__('Remove…')}
+            </Button>
+            <IconButton icon={closeIcon} label={trans.__('Clear selection')} onClick={() => setSelected(new Set())} />
+          </div>
+        )}
+      </div>
     </div>
   );
 }

@@ -4,11 +4,13 @@ import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import React from 'react';
 import { canDelete, publishedKernel } from '../actions';
-import { minor } from '../format';
+import { toldOf } from '../create/preview';
+import { minor, plain } from '../format';
 import { layersIcon } from '../icons';
 import { asError } from '../request';
-import type { ICreateRequest, IEnvironmentDetail, IManagerFacts, IPackage } from '../tokens';
-import { Blank, Tabs, Trouble } from '../ui/blocks';
+import { doingWord, isChange } from '../operation/verbs';
+import { ICreateRequest, IEnvironmentDetail, IManagerFacts, IPackage, isFinished, Language } from '../tokens';
+import { Blank, Callout, Tabs, Trouble } from '../ui/blocks';
 import { ILoaded, useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, IconButton } from '../ui/controls';
 import { PageHead } from '../ui/head';
@@ -17,6 +19,8 @@ import { Kernels } from './kernels';
 import { Modules } from './modules';
 import { Overview } from './overview';
 import { Packages } from './packages';
+import { useChanging } from './changing';
+import { planTold } from './change-plan';
 import { placeWord } from './states';
 
 export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate';
@@ -38,8 +42,11 @@ export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
   const model = useModel();
   const { id } = props;
   const row = model.environment(id);
-  // a change of the row means that the rest may have changed as well
-  const detail = useLoaded(() => model.api.environment(id), `${id} ${JSON.stringify(row)}`);
+  // a change of the row means that the rest may have changed as well, and so does the end of a change
+  const changed = model.operations
+    .filter(each => each.environment.id === id && isChange(each) && isFinished(each))
+    .reduce((last, each) => (each.id > last ? each.id : last), '');
+  const detail = useLoaded(() => model.api.environment(id), `${id} ${JSON.stringify(row)} ${changed}`);
   const late = useDelay(200);
   const shown = React.useRef<IEnvironmentDetail | null>(null);
   shown.current = detail.value ?? (detail.error ? null : shown.current);
@@ -60,11 +67,21 @@ export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
       </div>
     );
   }
-  return <Shown environment={shown.current} arrived={props.arrived} turn={props.turn} onChanged={detail.reload} />;
+  return (
+    <Shown
+      environment={shown.current}
+      changed={changed}
+      arrived={props.arrived}
+      turn={props.turn}
+      onChanged={detail.reload}
+    />
+  );
 }
 
 function Shown(props: {
   environment: IEnvironmentDetail;
+  /** The change that ended last; empty while none did. */
+  changed: string;
   arrived: boolean;
   turn?: ITurn;
   /** Reads the environment again. */
@@ -75,7 +92,20 @@ function Shown(props: {
   const [wanted, setTab] = React.useState<Tab>('overview');
   // the modules while they are changed: kept here, because a look at another tab must not lose them
   const [edit, setEdit] = React.useState<string[] | null>(null);
-  const packages: ILoaded<IPackage[]> = useLoaded(() => model.api.packages(environment.id), `${environment.id} ${environment.revision}`);
+  // what to know of the last edit
+  const [warnings, setWarnings] = React.useState<string[]>([]);
+  const packages: ILoaded<IPackage[]> = useLoaded(
+    () => model.api.packages(environment.id),
+    `${environment.id} ${environment.revision} ${props.changed}`
+  );
+  const changing = useChanging(environment.id, preview => {
+    const told = preview.is === 'done' ? planTold(preview.plan, trans) : toldOf(preview, trans);
+    if (preview.is === 'failed') {
+      actions.announcer.alert(told);
+    } else {
+      actions.announcer.say(told);
+    }
+  });
   const id = `hpcenv-${environment.id}`;
   const modules = (environment.modules?.load.length ?? 0) > 0 || (environment.origin === 'own' && model.modules.present);
   const tab = wanted === 'modules' && !modules ? 'overview' : wanted;
@@ -90,11 +120,13 @@ function Shown(props: {
   }, [id, turn]);
   const running = model.kernelsRunning(environment);
   const usable = environment.state === 'ready' || environment.state === 'newer';
+  const operation = model.running.find(each => each.environment.id === environment.id);
   const facts = [
     trans.__('Python %1', environment.python),
     environment.manager,
     placeWord(environment, trans),
-    running > 0 ? trans._n('%1 kernel running', '%1 kernels running', running) : ''
+    running > 0 ? trans._n('%1 kernel running', '%1 kernels running', running) : '',
+    operation ? doingWord(operation, trans) : ''
   ];
   return (
     <div className="jp-HpcEnv jp-HpcEnv-page">
@@ -131,14 +163,63 @@ function Shown(props: {
       />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${tab}`} tabIndex={-1}>
         {tab === 'overview' && <Overview environment={environment} onModules={() => setTab('modules')} />}
-        {tab === 'packages' && <Packages packages={packages} asked={environment.packages} />}
+        {warnings.length > 0 && (
+          <div className="jp-HpcEnv-warnings">
+            <Warnings warnings={warnings} onClose={() => setWarnings([])} />
+          </div>
+        )}
+        {tab === 'packages' && (
+          <Packages
+            environment={environment}
+            packages={packages}
+            changing={changing}
+            language={languageOf(environment, model.site?.managers ?? [])}
+          />
+        )}
         {tab === 'kernels' && <Kernels environment={environment} />}
         {tab === 'modules' && (
-          <Modules environment={environment} edit={edit} onEdit={setEdit} onChanged={props.onChanged} />
+          <Modules
+            environment={environment}
+            edit={edit}
+            onEdit={setEdit}
+            onChanged={told => {
+              setWarnings(told);
+              props.onChanged();
+            }}
+          />
         )}
         {tab === 'activate' && <Activate environment={environment} />}
       </div>
     </div>
+  );
+}
+
+/** How packages of an environment are asked for; null where they can not be changed. */
+export function languageOf(environment: IEnvironmentDetail, managers: readonly IManagerFacts[]): Language | null {
+  const known: Record<string, Language> = { venv: 'pep508', conda: 'conda' };
+  const language = managers.find(each => each.name === environment.manager)?.language ?? known[environment.manager];
+  const changeable = environment.origin === 'own' && environment.state === 'ready' && environment.manager !== 'modules';
+  return changeable && language ? language : null;
+}
+
+/** What a server wants known of an edit that it made. */
+function Warnings(props: { warnings: string[]; onClose: () => void }): JSX.Element {
+  const { trans } = useHpcEnv();
+  return (
+    <Callout
+      kind="warn"
+      role="status"
+      actions={
+        <Button size="small" onClick={props.onClose}>
+          {trans.__('Close')}
+        </Button>
+      }
+    >
+      <b>{trans.__('To know of the last change')}</b>
+      {props.warnings.map(text => (
+        <p key={text}>{plain(text)}</p>
+      ))}
+    </Callout>
   );
 }
 

@@ -7,6 +7,7 @@ import type { IErrorBody, IOperation } from '../tokens';
 import { Reason } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
+import { isChange } from './verbs';
 
 /** The heading in plain words; the server's own message follows under “Why”. */
 export function failureTitle(operation: IOperation, trans: TranslationBundle): string {
@@ -22,10 +23,24 @@ export function failureTitle(operation: IOperation, trans: TranslationBundle): s
     name_taken: trans.__('The name is taken'),
     refused: trans.__('This site does not allow it')
   };
-  if (operation.state === 'interrupted') {
-    return trans.__('The build was interrupted');
+  if (operation.state === 'cancelled') {
+    return trans.__('The change was cancelled, but not taken back');
   }
-  return titles[operation.error?.code ?? ''] ?? trans.__('The build failed');
+  if (operation.state === 'interrupted') {
+    return isChange(operation) ? trans.__('The change was interrupted') : trans.__('The build was interrupted');
+  }
+  const known = titles[operation.error?.code ?? ''];
+  return known ?? (operation.verb === 'repair' ? trans.__('The repair failed') : isChange(operation) ? trans.__('The change failed') : trans.__('The build failed'));
+}
+
+/** What to do where the server has no hint. */
+function advice(operation: IOperation, trans: TranslationBundle): string {
+  if (operation.state !== 'interrupted' && operation.state !== 'cancelled') {
+    return trans.__('Change the request, or try again if the cause has gone.');
+  }
+  return isChange(operation)
+    ? trans.__('Repair it: the change is finished or taken back.')
+    : trans.__('Try again: what was downloaded is still in the cache.');
 }
 
 export function Failure(props: { operation: IOperation }): JSX.Element {
@@ -55,13 +70,7 @@ export function Failure(props: { operation: IOperation }): JSX.Element {
           {hints.map(hint => (
             <li key={hint}>{plain(hint)}</li>
           ))}
-          {hints.length === 0 && (
-            <li>
-              {operation.state === 'interrupted'
-                ? trans.__('Try again: what was downloaded is still in the cache.')
-                : trans.__('Change the request, or try again if the cause has gone.')}
-            </li>
-          )}
+          {hints.length === 0 && <li>{advice(operation, trans)}</li>}
         </ul>
       </div>
     </section>

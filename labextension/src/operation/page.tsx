@@ -66,7 +66,8 @@ export function OperationPage(props: IOperationPageProps): JSX.Element {
   );
 }
 
-function Taken(props: { operation: IOperation }): JSX.Element {
+/** The bar over the steps, with the time since it began. */
+export function Taken(props: { operation: IOperation }): JSX.Element {
   const { trans, model } = useHpcEnv();
   useTicking(true, 1000);
   const since = Date.parse(props.operation.started);

@@ -5,6 +5,7 @@ import { canDelete } from '../actions';
 import { readFile, startWith } from '../create/start';
 import { moment } from '../format';
 import { layersIcon } from '../icons';
+import { placeOf } from '../operation/verbs';
 import { Blank, Callout, Trouble } from '../ui/blocks';
 import { useDelay, useHpcEnv, useModel, useTicking } from '../ui/context';
 import { Button, Icon, IconButton } from '../ui/controls';
@@ -40,7 +41,7 @@ export function EnvironmentList(props: { state: PanelState }): JSX.Element {
   const selected = lines.flatMap(line => (line.row && cursor.selected.has(line.id) ? [line.row] : []));
 
   const open = (row: IRow): void =>
-    actions.pages?.open({ environment: row.operation?.environment.id ?? row.environment?.id, operation: row.operation?.id });
+    actions.pages?.open(row.operation ? placeOf(row.operation) : { environment: row.environment?.id });
   const remove = async (rows: IRow[]): Promise<void> => {
     const environments = rows.flatMap(row => (row.environment && !row.operation ? [row.environment] : []));
     if (environments.length > 0) {

@@ -5,6 +5,7 @@ import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import { Actions, canDelete, publishedKernel } from '../actions';
 import { moduleIcon } from '../icons';
+import { cancelLabel } from '../operation/verbs';
 import { IOperation, isFinished } from '../tokens';
 import type { IRow } from './rows';
 
@@ -66,7 +67,7 @@ function addOperationActs(
 ): void {
   if (!isFinished(operation)) {
     if (!operation.cancelling) {
-      add('cancel', 0, trans.__('Cancel build'), () => void actions.cancel(operation));
+      add('cancel', 0, cancelLabel(operation, trans), () => void actions.cancel(operation));
     }
     return;
   }

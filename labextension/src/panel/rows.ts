@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { minor, plain } from '../format';
 import type { EnvironmentsModel } from '../model';
 import { missingModules, placeWord, stateWord } from '../environment/states';
+import { doingWord, isChange } from '../operation/verbs';
 import { IEnvironment, IOperation, isFinished } from '../tokens';
 
 export type GroupId = 'own' | 'shared' | 'foreign';
@@ -130,19 +131,19 @@ function operationRow(
     const rest = interrupted && why ? `· ${why}` : why;
     return { ...base, kind: 'failed', strong, rest, tag: '', done: null, label: `${name}, ${strong} ${why}`, words: words(strong) };
   }
-  const strong = operation.cancelling ? trans.__('Cancelling') : step ? step.title : trans.__('Waiting to begin');
-  const label = step
-    ? trans.__('%1, building, step %2 of %3, %4', name, operation.step, all, strong)
-    : trans.__('%1, building, %2', name, strong);
+  const at = operation.cancelling ? trans.__('Cancelling') : step ? step.title : trans.__('Waiting to begin');
+  const verb = doingWord(operation, trans);
+  const label = step ? trans.__('%1, %2, step %3 of %4, %5', name, verb, operation.step, all, at) : trans.__('%1, %2, %3', name, verb, at);
   return {
     ...base,
     kind: 'running',
-    strong,
-    rest: '',
+    strong: at,
+    // a build is what a row means that has no environment yet
+    rest: isChange(operation) ? `· ${verb}` : '',
     tag: step ? `${operation.step}/${all}` : '',
     done: operation.steps.filter(other => other.state === 'done').length / (all || 1),
     label,
-    words: words(trans.__('building'))
+    words: words(verb)
   };
 }
 
