@@ -132,9 +132,13 @@ def looks_secret(name: str) -> bool:
     return _SECRET.search(name) is not None and not name.upper().endswith(("_FILE", "_PATH", "_DIR"))
 
 
+#: A password in an address, as in ``postgres://user:password@host``.
+_PASSWORD = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+
+
 def exportable(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that may leave with an export or a capsule: none that looks like a secret."""
-    return {name: value for name, value in variables.items() if not looks_secret(name)}
+    return {name: value for name, value in variables.items() if not (looks_secret(name) or _PASSWORD.search(value))}
 
 
 def secret_warnings(variables: Iterable[str]) -> list[str]:

@@ -112,10 +112,10 @@ class Admission:
                 raise
             return earlier
 
-    def _awaited(self, key: str, request: CreateRequest | Changes) -> Operation | None:
+    def _awaited(self, key: str, request: CreateRequest | Changes, of: str = "") -> Operation | None:
         """Return the operation of a key that another call is just submitting, or None after a few seconds."""
         until = time.monotonic() + _TWIN
-        while (earlier := self._earlier(key, request)) is None and time.monotonic() < until:
+        while (earlier := self._earlier(key, request, of)) is None and time.monotonic() < until:
             time.sleep(0.05)
         return earlier
 
@@ -164,12 +164,13 @@ class Admission:
             claims.release(root, name, ticket.id)
             raise
 
-    def _earlier(self, key: str, request: CreateRequest | Changes) -> Operation | None:
+    def _earlier(self, key: str, request: CreateRequest | Changes, of: str = "") -> Operation | None:
         known = self.operations.known(key)
         if known is None:
             return None
         operation = self.operations.get(known)
-        if operation.request != msgspec.to_builtins(request):
+        other = bool(of) and operation.environment.id != self.catalog.find(of).id
+        if other or operation.request != msgspec.to_builtins(request):
             raise WrongState(
                 "That idempotency key was used for another request.",
                 hints=["Use a new key for a new request."],
@@ -287,10 +288,11 @@ class Admission:
         The same key with the same request is answered with the same operation. Raises what the manager refuses, and
         `Busy` while the environment is being changed.
         """
-        if idempotency_key and (earlier := self._earlier(idempotency_key, changes)):
+        if idempotency_key and (earlier := self._earlier(idempotency_key, changes, reference)):
             return earlier
         self.reconcile()
-        row = self._changeable(reference, "ready")
+        states = ("ready", "python_gone") if self.catalog.find(reference).manager == "conda" else ("ready",)
+        row = self._changeable(reference, *states)  # conda's Python is a package that can come again
         record, root = self.catalog.record(row.id), self._root(row)
         manager = self._manager_of(row)
         ticket = packages.ticket(record, changes, manager, root, new_operation_id(), idempotency_key, self._means)
@@ -299,7 +301,7 @@ class Admission:
         try:
             return self._start(ticket, lambda: self.catalog.find(row.id))
         except Busy:
-            if idempotency_key and (earlier := self._awaited(idempotency_key, changes)):
+            if idempotency_key and (earlier := self._awaited(idempotency_key, changes, reference)):
                 return earlier  # handed in twice at once, and the other one was faster
             raise
 
@@ -318,7 +320,7 @@ class Admission:
         """Start a repair for each environment whose change was killed; return what was started, a line each."""
         done = []
         for row in self.catalog.environments():
-            if row.origin == "own" and row.state in ("ready", "module_missing"):
+            if row.origin == "own" and row.state in ("ready", "python_gone", "module_missing"):
                 with contextlib.suppress(HpcenvError, OSError):
                     if packages.left_behind(Path(row.prefix)) and not claims.taken(self._root(row), row.name):
                         self._repair(row)
@@ -406,6 +408,8 @@ class Admission:
     def packages(self, reference: str) -> list[Any]:
         """Return what is installed in an environment, read from its files."""
         row = self.catalog.find(reference)
+        if row.state == "missing":
+            raise WrongState(f"{row.name} can not be looked at. {row.message}", hints=["Create it again."])
         manager = self.managers.get(row.manager)
         if manager is None:
             raise NotFound(f"No manager can list the packages of {row.name}.", hints=["Install its manager."])

@@ -103,16 +103,16 @@ def export(session: Session, reference: str, form: str, output: str) -> None:
     """
     from pathlib import Path
 
-    from ..files import explain, write_atomic
+    from ..files import explain
 
     found = session.admission.export(reference, form)
     for note in found.notes:
         session.output.warn(note)
-    if not output:
+    if output in ("", "-"):
         session.output.result(found, found.text.splitlines())
         return
     try:
-        write_atomic(Path(output).absolute(), found.text.encode(), 0o644)
+        Path(output).write_text(found.text)  # through a link, or to a device, as one expects of an output
     except OSError as error:
         raise explain(error, Path(output).absolute()) from error
     session.output.result(found, [f"Wrote {output}."])

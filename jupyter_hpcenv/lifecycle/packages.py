@@ -112,7 +112,7 @@ def change_packages(
     _begin(prefix, Note(operation=operation, choice=work.choice))
     try:
         manager.keep(record, work.changes, prefix / BEFORE)
-        outcome = manager.change(record, work.choice, work.changes, report, around)
+        outcome = manager.change(record, work.choice, work.changes, prefix / BEFORE, report, around)
         after = _recorded(record, outcome, operation, around)
         report.step("prove")
         after = _proven(after, site, report)
@@ -149,16 +149,21 @@ def repair(record: Record, site: Site, manager: Manager, report: Reporter, guard
 
 
 def settle(prefix: Path) -> None:
-    """Forget the way back, and that there was a change; the note goes last."""
+    """Forget the way back, and that there was a change; what can not be removed just now is in nobody's way."""
     try:
-        _remove(prefix / _GONE)
+        with contextlib.suppress(OSError):
+            _remove(prefix / _GONE)
         with contextlib.suppress(FileNotFoundError):
-            (prefix / BEFORE).rename(prefix / _GONE)  # in one step: half of it is no way back
-        for beside in sorted(prefix.glob(f"{BEFORE}.*")):  # and what a manager was killed at
-            _remove(beside)
+            aside = prefix / _GONE
+            while os.path.lexists(aside):  # a file server may hold what a program has open
+                aside = aside.with_name(f"{aside.name}-")
+            (prefix / BEFORE).rename(aside)  # in one step: half of it is no way back
         (prefix / NOTE).unlink(missing_ok=True)
     except OSError as error:
         raise explain(error, prefix) from error
+    for beside in sorted(prefix.glob(f"{BEFORE}.*")):  # and what a manager was killed at
+        with contextlib.suppress(OSError):
+            _remove(beside)
 
 
 def _remove(path: Path) -> None:
@@ -191,7 +196,11 @@ def _back(record: Record, choice: Choice, manager: Manager, report: Reporter, er
         report.line("error", f"What was there before could not be put back: {second.message}")
         if isinstance(error, HpcenvError):
             error.message += " What was there before could not be put back."
-            error.hints = (*error.hints, f"Make room, then run “jupyter hpcenv repair {record.name}”.")
+            error.hints = (
+                *error.hints,
+                f"Mend what the log names, then run “jupyter hpcenv repair {record.name}”.",
+                "Or create it again from what “jupyter hpcenv export” writes of it.",
+            )
         return
     report.line("output", AS_BEFORE)
     if isinstance(error, HpcenvError) and not isinstance(error, Cancelled):
@@ -216,6 +225,7 @@ def _recorded(record: Record, outcome: Outcome, operation: str, around: Surround
         packages=outcome.packages,
         tools={**record.tools, **outcome.tools},
         python=outcome.python,
+        python_path=outcome.python_path,
         kernelspec=derived,
         operation=operation,
         changed=utc_now(),

@@ -39,6 +39,15 @@ def name_of(requirement: str) -> str:
         return ""
 
 
+def is_name(requirement: str) -> bool:
+    """Tell whether a requirement says no more than a name, in whatever spelling."""
+    try:
+        asked = Requirement(requirement)
+    except InvalidRequirement:
+        return False
+    return not (asked.specifier or asked.url or asked.marker)
+
+
 def check(changes: Changes, there: Iterable[Package], *, kernel: bool) -> None:
     """Refuse what can be known to fail.
 
@@ -81,7 +90,7 @@ def check_needed(changes: Changes, needs: Mapping[str, set[str]]) -> None:
 
 def asked_after(asked: Sequence[str], changes: Changes) -> list[str]:
     """Return the requirements that hold after a change; a bare name that is updated keeps what was asked of it."""
-    bounds = [line for line in changes.update if line != name_of(line)]
+    bounds = [line for line in changes.update if not is_name(line)]
     new = {name_of(line) or line: line for line in (*bounds, *changes.install)}
     gone = {*new, *(name_of(line) for line in changes.remove)}
     return [*(line for line in asked if (name_of(line) or line) not in gone), *new.values()]
@@ -142,8 +151,8 @@ def change(
 
 def _held(changes: Changes, asked: Sequence[str], before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Say of packages that were to be updated why they stay."""
-    named = {name_of(line) for line in changes.update if line == name_of(line)}
-    earlier = {name_of(line): line for line in asked if line != name_of(line)}
+    named = {name_of(line) for line in changes.update if is_name(line)}
+    earlier = {name_of(line): line for line in asked if not is_name(line)}
     stay = {
         name: line
         for name, line in earlier.items()
@@ -208,7 +217,7 @@ def _files(folder: Path, lines: Sequence[str], asked: Sequence[str], changes: Ch
     What was asked for before goes along, so that what it needs is held to as well; but not where pip would update it.
     """
     named = {name_of(line) for line in (*changes.install, *changes.remove)}
-    named |= {name_of(line) for line in changes.update if line != name_of(line)}
+    named |= {name_of(line) for line in changes.update if not is_name(line)}
     bounds, along = [], []
     upgrading = choice.installer != "uv" and bool(changes.update or changes.update_all)
     for line in asked:

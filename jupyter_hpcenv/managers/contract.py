@@ -86,6 +86,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     tools: dict[str, str] = {}
     python: str = ""
     """Version afterwards; empty where there is none in it."""
+    python_path: str = ""
 
 
 class Package(msgspec.Struct, kw_only=True):
@@ -188,9 +189,18 @@ class Manager(Configurable, metaclass=ManagerMeta):
         raise NotImplementedError
 
     def change(
-        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+        self,
+        record: Record,
+        choice: Choice,
+        changes: Changes,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
     ) -> Outcome:
-        """Change the packages of a prefix; where it raises, or is killed, the caller has `back` called."""
+        """Change the packages of a prefix; where it raises, or is killed, the caller has `back` called.
+
+        What `back` needs besides may be put beside *before*, under a name that begins with its name and a dot.
+        """
         raise NotImplementedError
 
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:

@@ -90,6 +90,6 @@ def _source(folder: Path) -> str:
     with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError, ValueError):
         origin = msgspec.json.decode(read_regular(folder / "direct_url.json", 100_000), type=_Origin)
         parts = urlsplit(origin.url)
-        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         return f"editable {url}" if origin.dir_info.get("editable") else url
     return "index"

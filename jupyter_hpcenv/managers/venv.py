@@ -289,7 +289,7 @@ class VenvManager(Manager):
             kernel=False,  # it is there, and what keeps it working is proven afterwards
             options=self._options(installer, around),
         )
-        new = [*changes.install, *(line for line in changes.update if line != changing.name_of(line))]
+        new = [*changes.install, *(line for line in changes.update if not changing.is_name(line))]
         if new and self.probe_index and not self.no_index:
             self._ask_index(choice, new, None)
         return choice
@@ -306,7 +306,13 @@ class VenvManager(Manager):
         snapshot.take(Path(record.prefix), before)
 
     def change(
-        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+        self,
+        record: Record,
+        choice: Choice,
+        changes: Changes,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
     ) -> Outcome:
         """Install and update in one run of the installer, then remove."""
         prefix = Path(record.prefix)
@@ -318,6 +324,7 @@ class VenvManager(Manager):
                 packages=changing.asked_after(record.packages, changes),
                 tools=_told({choice.installer: uv_version(env) if choice.installer == "uv" else _pip_of(prefix)}),
                 python=record.python,
+                python_path=record.python_path,
             )
 
     @contextlib.contextmanager

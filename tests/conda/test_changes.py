@@ -156,8 +156,7 @@ def test_packages_by_pip_come_change_go_and_are_taken_back(cli: Cli) -> None:
     assert (listed["iniconfig"]["version"], listed["iniconfig"]["source"]) == ("2.0.0", "index")
     assert listed["hpc-exports"]["source"].startswith("conda ")
     packages = cli.data_of("show", "a")["packages"]
-    assert packages[0].startswith("python ")
-    assert sorted(packages[1:]) == ["hpc-exports", "hpc-tiny 1.0.*", "pip", "pip: iniconfig==2.0.0"]
+    assert packages == [f"python {MINOR}.*", "hpc-tiny 1.0.*", "pip", "hpc-exports", "pip: iniconfig==2.0.0"]
 
     before = state(prefix)
     error = cli.error_of("install", "a", "pip: iniconfig==2.1.0", "hpc-breaks")
@@ -174,3 +173,34 @@ def test_packages_by_pip_come_change_go_and_are_taken_back(cli: Cli) -> None:
     cli.data_of("remove", "a", "pip: iniconfig")
     assert "iniconfig" not in {each["name"] for each in cli.data_of("packages", "a")}
     assert cli.data_of("show", "a")["packages"] == packages[:-1]
+
+
+def test_what_packages_replaced_comes_back(cli: Cli, channel: Path) -> None:
+    """Files of the user's, and of pip's, that lie where a package has its own."""
+    made = cli.data_of("create", "a", "--manager", "conda", "--python", MINOR)
+    prefix = Path(made["prefix"])
+    (prefix / "share/hpc-tiny").mkdir(parents=True)
+    (prefix / "share/hpc-tiny/version").write_text("mine")
+    (prefix / "results.csv").write_text("1,2,3")
+    error = cli.error_of("install", "a", "hpc-breaks", "hpc-tiny=2")
+    assert error["code"] == "preflight_failed"
+    assert error["message"].endswith("Everything is as it was before.")
+    assert (prefix / "share/hpc-tiny/version").read_text() == "mine"
+    assert (prefix / "results.csv").read_text() == "1,2,3"
+    assert not (prefix / "share/hpc-tiny/same").exists()
+    nothing_left(prefix)
+
+
+def test_python_comes_into_an_environment_that_had_none(cli: Cli) -> None:
+    cli.data_of("create", "a", "hpc-tiny", "--manager", "conda", "--no-kernel")
+    cli.data_of("install", "a", f"python={MINOR}")
+    shown = cli.data_of("show", "a")
+    assert (shown["state"], shown["python"][: len(MINOR)]) == ("ready", MINOR)
+    assert shown["python_path"] == f"{shown['prefix']}/bin/python"
+
+
+def test_channels_are_those_that_it_was_made_with(cli: Cli, channel: Path, other_channel: Path) -> None:
+    """What is configured later has packages that the record, and who makes it again, would not know of."""
+    cli.data_of("create", "a", "hpc-linked", "--manager", "conda", "--no-kernel")
+    (cli.home / ".condarc").write_text(f"channels:\n  - file://{other_channel}\n  - file://{channel}\n")
+    assert names(cli.data_of("install", "a", "hpc-tiny")["plan"])[0] == ["hpc-tiny 2.0"]

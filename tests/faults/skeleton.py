@@ -89,7 +89,13 @@ class SkeletonManager(Manager):
         snapshot.take(Path(record.prefix), before)
 
     def change(
-        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+        self,
+        record: Record,
+        choice: Choice,
+        changes: Changes,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
     ) -> Outcome:
         """Replace a file, make one and remove one, as installers do."""
         report.step("install")
@@ -99,9 +105,11 @@ class SkeletonManager(Manager):
         (lib / "new").mkdir()
         (lib / "new" / "file").write_text(CHANGED)
         (Path(record.prefix) / "pyvenv.cfg").chmod(0o640)
-        (Path(record.prefix) / "top").symlink_to("lib")
+        (Path(record.prefix) / "bin" / "top").symlink_to("lib")
         report.check()
-        return Outcome(plan={}, packages=[*record.packages, *changes.install], python=record.python)
+        return Outcome(
+            plan={}, packages=[*record.packages, *changes.install], python=record.python, python_path=record.python_path
+        )
 
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
         snapshot.put_back(Path(record.prefix), before)
@@ -116,7 +124,7 @@ def wrong_content(prefix: Path, packages: list[str]) -> list[str]:
     expected = {
         "the file that is replaced": ((prefix / "lib" / "by-a-child").read_text() == CHANGED, changed),
         "the new folder": (os.path.lexists(prefix / "lib" / "new"), changed),
-        "the new link": (os.path.lexists(prefix / "top"), changed),
+        "the new link": (os.path.lexists(prefix / "bin" / "top"), changed),
         "the mode that is changed": ((prefix / "pyvenv.cfg").stat().st_mode & 0o777 == 0o640, changed),
     }
     wrong = [f"{what} is not as the record says" for what, (is_so, should) in expected.items() if is_so is not should]

@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.admission import Admission
-from jupyter_hpcenv.errors import Busy, InvalidRequest, PackageNotFound, Refused, RequirementsConflict
+from jupyter_hpcenv.errors import Busy, InvalidRequest, PackageNotFound, Refused, RequirementsConflict, WrongState
 from jupyter_hpcenv.lifecycle import packages as verb
 from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, Operation
 
@@ -323,3 +323,40 @@ def test_what_is_exported_makes_the_same_again(desk: Desk) -> None:
     assert desk.versions("b") == desk.versions("a")
     with pytest.raises(InvalidRequest, match="can not be written as pixi"):
         desk.admission.export("a", "pixi.lock")
+
+
+def test_what_people_put_into_the_prefix_meanwhile_stays(desk: Desk) -> None:
+    """A change is taken back; what lies beside the folders that installers fill is not its work."""
+    prefix = desk.create("a", "hpcdemo<2", kernel=False)
+    (prefix / "data").mkdir()
+    (prefix / "data" / "old.csv").write_text("old")
+    (prefix / "data").chmod(0o555)
+    (prefix / ".entries.json").write_text("mine")
+    (prefix / os.fsdecode(b"caf\xe9")).write_text("of another encoding")
+    os.mkfifo(prefix / "bin" / "pipe")
+    operation = desk.admission.change_packages("a", Changes(install=["hpcdemo==3"]))
+    until(prefix / verb.BEFORE)
+    (prefix / "results.csv").write_text("new")
+    (prefix / "work").mkdir()
+    (prefix / "work" / "w.txt").write_text("new")
+    assert desk.ended(operation).state == "failed"
+    assert (prefix / "results.csv").read_text() == (prefix / "work" / "w.txt").read_text() == "new"
+    assert (prefix / "data" / "old.csv").read_text() == "old"
+    assert (prefix / "data").stat().st_mode & 0o777 == 0o555
+    assert (prefix / ".entries.json").read_text() == "mine"
+    assert (prefix / os.fsdecode(b"caf\xe9")).exists()
+    nothing_left(prefix)
+
+
+def test_the_key_of_one_environment_is_none_of_another(desk: Desk) -> None:
+    desk.create("a", kernel=False)
+    desk.create("b", kernel=False)
+    desk.ended(desk.admission.change_packages("a", Changes(install=["six"]), "one-key"))
+    with pytest.raises(WrongState, match="used for another request"):
+        desk.admission.change_packages("b", Changes(install=["six"]), "one-key")
+
+
+def test_other_spellings_hold_to_what_was_asked_for(desk: Desk) -> None:
+    desk.create("a", "HpcDemo<2", kernel=False)
+    assert names(desk.changed("a", update=["HPCdemo"])) == ([], [], [])
+    assert desk.admission.catalog.find("a").packages == ["HpcDemo<2"]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import BuildFailed, HpcenvError
+from ...files import explain
 from ...models import Reporter
 from . import cache, history, journal, records
 from .inspection import Coming, Item, places
@@ -41,7 +43,7 @@ def recover(source: Source, prefix: Path, report: Reporter) -> bool:
             _link(transaction, prefix, journal.records(prefix, "after"), report)
         except HpcenvError as error:
             report.line("warning", f"It can not be finished ({error.message.rstrip('.')}); it is taken back.")
-            _back(transaction, prefix, report, error)
+            _back(source, transaction, prefix, report, error)
             return True
     finish(source, prefix, report, before, done)
     return True
@@ -69,13 +71,41 @@ def apply(
     if done.foreign:
         some = ", ".join(done.foreign[:5]) + (", …" if len(done.foreign) > 5 else "")
         report.line("warning", f"Packages replace files that lay there and belong to no conda package: {some}.")
+        _set_aside(prefix, done.foreign, source.set_aside)
     journal.begin(prefix, done, [each.record for each in before], after)
     try:
         _link(transaction, prefix, after, report)
     except HpcenvError as error:
-        _back(transaction, prefix, report, error)
+        _back(source, transaction, prefix, report, error)
         raise
     return finish(source, prefix, report, before, done)
+
+
+def _set_aside(prefix: Path, places: Iterable[str], folder: str) -> None:
+    """Keep what packages replace, by links or copies, so that it can be put back."""
+    for place in places if folder else ():
+        kept, there = Path(folder) / place, prefix / place
+        try:
+            if there.is_dir() and not there.is_symlink():
+                continue  # packages go into it, and replace none of it
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.unlink(missing_ok=True)
+            shutil.copy2(there, kept, follow_symlinks=False)
+        except OSError as error:
+            raise explain(error, there) from error
+
+
+def put_aside_back(prefix: Path, folder: Path) -> None:
+    """Put back what packages replaced; called when these are gone again. May be killed and called again."""
+    for top, _, names in os.walk(folder):
+        for name in names:
+            kept = Path(top) / name
+            there = prefix / kept.relative_to(folder)
+            try:
+                there.parent.mkdir(parents=True, exist_ok=True)
+                kept.rename(there)
+            except OSError as error:
+                raise explain(error, there) from error
 
 
 def _link(transaction: Transaction, prefix: Path, after: Sequence[str], report: Reporter) -> None:
@@ -86,7 +116,7 @@ def _link(transaction: Transaction, prefix: Path, after: Sequence[str], report: 
     transaction.ask(request, report, check=False)
 
 
-def _back(transaction: Transaction, prefix: Path, report: Reporter, error: HpcenvError) -> None:
+def _back(source: Source, transaction: Transaction, prefix: Path, report: Reporter, error: HpcenvError) -> None:
     """Link again what was there before; raises `BuildFailed` if that does not work either."""
     try:
         _link(transaction, prefix, journal.records(prefix, "before"), report)
@@ -98,6 +128,8 @@ def _back(transaction: Transaction, prefix: Path, report: Reporter, error: Hpcen
         ) from error
     records.settle(prefix)
     records.restore(prefix, journal.records(prefix, "before"))
+    if source.set_aside:
+        put_aside_back(prefix, Path(source.set_aside))
     _tidy(prefix, transaction.packages)
     journal.end(prefix)
     report.line("output", "The environment is as it was before.")

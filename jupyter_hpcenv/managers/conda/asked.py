@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from ...errors import InvalidRequest
 from ...models import BY_PIP, CreateRequest, PinnedPackage
@@ -117,3 +118,8 @@ def source(options: Mapping[str, str | bool | list[str]], settings: Settings, *,
         patience=max(1, math.ceil(settings.remote_read_timeout_secs)),
         connecting=settings.remote_connect_timeout_secs,
     )
+
+
+def python_in(prefix: Path) -> str:
+    """Return the version of the Python that is in *prefix*; an empty text where there is none."""
+    return next((each.version for each in installed.read(prefix) if each.name == "python"), "")

@@ -19,6 +19,7 @@ from .. import changing as of_pips
 from .. import snapshot
 from ..contract import Package
 from . import history, installed
+from .applying import put_aside_back
 from .channels import Channels
 from .engines import Engine
 from .installed import Installed
@@ -86,7 +87,10 @@ def told(plan: Plan, by_pip: list[str], warnings: list[str]) -> dict[str, Any]:
 def with_bounds(changes: Changes, by_pip: Sequence[str]) -> Changes:
     """Return what pip is asked for, held to what was asked of it before where only a name is to be updated."""
     earlier = {of_pips.name_of(line): line for line in by_pip}
-    return msgspec.structs.replace(changes, update=[earlier.get(line, line) for line in changes.update])
+    return msgspec.structs.replace(
+        changes,
+        update=[earlier.get(of_pips.name_of(line), line) if of_pips.is_name(line) else line for line in changes.update],
+    )
 
 
 def versions(by_pip: Sequence[Package]) -> dict[str, str]:
@@ -101,9 +105,15 @@ def with_pip(plan: dict[str, Any], before: dict[str, str], after: dict[str, str]
 
 
 def kept_requests(prefix: Path, record: Record, changes: Changes) -> list[str]:
-    """Return the match specs that hold now, without those tools that came for the kernel and nobody asked for."""
-    named = {installed.name_of(spec) for spec in (*record.packages, *changes.install, *changes.update)}
-    return [spec for spec in requested(prefix) if (name := installed.name_of(spec)) not in _TOOLS or name in named]
+    """Return the match specs that hold now, in the order in which they were asked for.
+
+    Tools that came for the kernel and that nobody asked for are left out.
+    """
+    named = [installed.name_of(spec) for spec in (*record.packages, *changes.install, *changes.update)]
+    order = {name: number for number, name in reversed(list(enumerate(named)))}
+    held = {installed.name_of(spec): spec for spec in requested(prefix)}
+    kept = [name for name in held if name not in _TOOLS or name in order]
+    return [held[name] for name in sorted(kept, key=lambda name: order.get(name, len(order)))]
 
 
 def asked_after(by_pip: list[str], changes: Changes) -> list[str]:
@@ -169,6 +179,11 @@ def keep(prefix: Path, changes: Changes, before: Path) -> None:
         raise explain(error, before) from error
 
 
+def aside_of(before: Path) -> Path:
+    """Return where files are kept that belong to no package and that a change replaces."""
+    return before.with_name(f"{before.name}.aside")
+
+
 def back(engine: Engine, source: Source, prefix: Path, before: Path, report: Reporter) -> None:
     """Let *prefix* hold the packages that *before* names; does nothing where it does, or where nothing is kept."""
     if before.is_dir():
@@ -183,6 +198,7 @@ def back(engine: Engine, source: Source, prefix: Path, before: Path, report: Rep
         raise BrokenRecord(f"{before} is damaged: {error}.", hints=["Create the environment again."]) from error
     if {each.url for each in kept.pinned} != {each.url for each in installed.read(prefix)}:
         engine.install_pinned(source, kept.pinned, prefix, report, kept.requested)
+    put_aside_back(prefix, aside_of(before))
 
 
 def pinned(prefix: Path) -> list[PinnedPackage]:

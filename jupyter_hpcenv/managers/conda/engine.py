@@ -315,8 +315,6 @@ def _command(verb: str, words: Sequence[str]) -> list[str]:
 
 
 def _say(answer: Answer, report: Reporter) -> None:
-    if answer.virtual:
-        report.line("output", f"Solved for a computer with {', '.join(answer.virtual)}.")
     if answer.relaxed:
         report.line(
             "warning",

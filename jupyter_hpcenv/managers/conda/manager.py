@@ -13,7 +13,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
-from ...errors import HpcenvError, InvalidRequest
+from ...errors import HpcenvError, InvalidRequest, Refused
 from ...files import make_private
 from ...models import BY_PIP, Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
 from ...process import environment
@@ -23,7 +23,7 @@ from .. import index, packages
 from ..contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from . import asked, changing, installed, pip_part, probing, rebuilding, registered
 from .channels import Channels, resolve
-from .credentials import holds_secret
+from .credentials import holds_secret, shown
 from .engines import Engine, engine_for
 from .plan import Plan, Source
 from .settings import REQUEST, Settings, load, pins
@@ -229,7 +229,7 @@ class CondaManager(Manager):
         if lines := asked.words(options, "pip"):
             report.step("pip")
             pip_part.install(lines, prefix, around.environ or environment(self._site.passthrough), report)
-        python = next((each.version for each in installed.read(prefix) if each.name == "python"), "")
+        python = asked.python_in(prefix)
         return Built(
             creator=choice.creator,
             installer=choice.installer,
@@ -277,7 +277,9 @@ class CondaManager(Manager):
         prefix = Path(record.prefix)
         changing.check(changes, installed.read(prefix), self._of_pip(prefix), kernel=bool(record.kernelspec))
         self._engine(Surroundings())
-        settings = load(prefix=prefix, channels=record.channels)
+        settings = load(prefix=prefix)
+        if record.channels:  # its own, whatever is configured by now
+            settings = settings.with_channels(record.channels, REQUEST)
         chosen = self._choose(settings)
         changing.check_channels(changes, chosen)
         virtual = asked.virtual(CreateRequest(name="", virtual_packages=record.virtual_packages), self.virtual_packages)
@@ -316,11 +318,18 @@ class CondaManager(Manager):
         changing.keep(Path(record.prefix), changes, before)
 
     def change(
-        self, record: Record, choice: Choice, changes: Changes, report: Reporter, around: Surroundings
+        self,
+        record: Record,
+        choice: Choice,
+        changes: Changes,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
     ) -> Outcome:
         """Solve, download and link in one transaction; pip's packages come after."""
         prefix = Path(record.prefix)
         source, engine = self._source(choice, prefix), self._engine(around)
+        source.set_aside = str(changing.aside_of(before))
         make_private(Path(source.cache))
         report.step("solve")
         for warning in choice.warnings:
@@ -332,15 +341,16 @@ class CondaManager(Manager):
         plan = changing.told(done, [], [])
         wanted = changing.with_bounds(changing.of_pip(changes), by_pip)
         if changing.asks(wanted):
-            before = changing.versions(self._of_pip(prefix))
+            earlier = changing.versions(self._of_pip(prefix))
             pip_part.change(wanted, prefix, around.environ or environment(self._site.passthrough), report)
-            plan = changing.with_pip(plan, before, changing.versions(self._of_pip(prefix)))
+            plan = changing.with_pip(plan, earlier, changing.versions(self._of_pip(prefix)))
             by_pip = changing.asked_after(by_pip, changing.of_pip(changes))
         return Outcome(
             plan=plan,
             packages=[*changing.kept_requests(prefix, record, changes), *(f"{BY_PIP}{line}" for line in by_pip)],
             tools=engine.versions(),
-            python=next((each.version for each in installed.read(prefix) if each.name == "python"), ""),
+            python=(python := asked.python_in(prefix)),
+            python_path=str(prefix / "bin" / "python") if python else "",
         )
 
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
@@ -369,14 +379,19 @@ class CondaManager(Manager):
         )
 
     def lockfile(self, record: Record) -> str:
-        """Return the lockfile of rattler, which pixi reads."""
+        """Return the lockfile of rattler, which pixi reads; raises `Refused` where an address has a secret in it."""
+        if any(holds_secret(each.url) for each in installed.read(Path(record.prefix))):
+            raise Refused(
+                "The address of a package has a user name, a password or a token in it, which others could read.",
+                hints=["Install that package again from a channel without one, then export again."],
+            )
         return engine_for("rattler", "", {}).lock(Path(record.prefix), record.channels)
 
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return conda's packages and, marked as such, those that pip installed."""
         found = installed.read(prefix)
         return [
-            *(Package(name=each.name, version=each.version, source=f"conda {each.channel}") for each in found),
+            *(Package(name=each.name, version=each.version, source=f"conda {shown(each.channel)}") for each in found),
             *self._of_pip(prefix),
         ]
 

@@ -34,6 +34,8 @@ class Source(msgspec.Struct, kw_only=True):
     """Whether packages may run their scripts when they are linked and unlinked."""
     copy: bool = False
     """Copy with fresh dates instead of hardlinks, where old files are purged."""
+    set_aside: str = ""
+    """Where files go that lie in a prefix, are of no package and are replaced by one; empty: they are not kept."""
     verify: bool = True
     """Whether the bytes of cached packages are checked before they are linked."""
     retries: int = 3
