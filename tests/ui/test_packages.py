@@ -206,7 +206,7 @@ def test_packages_of_conda_are_changed_alike(view: Any, made: Any, channel: str)
     expect(plan).to_contain_text("iniconfig (removed)", timeout=60_000)
     expect(plan).to_contain_text(re.compile(r"jupyter hpcenv remove of-channels \\\s+'pip: iniconfig'"))
     plan.get_by_role("button", name="Apply").click()
-    expect(form.get_by_text("Changed by pip: iniconfig (removed).")).to_be_visible(timeout=120_000)
+    expect(form.get_by_text("Removed iniconfig.")).to_be_visible(timeout=120_000)
     expect(row_of(form, "iniconfig")).to_have_count(0)
 
 
