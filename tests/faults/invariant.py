@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import skeleton
 
 from jupyter_hpcenv import claims, kernels
 from jupyter_hpcenv.admission import Admission
@@ -53,7 +52,7 @@ def _environments(
         elif start and _prefix_of(launch) != str(prefix):
             wrong.append(f"the Python of {row.name} does not start")
         if record.manager == "skeleton":
-            wrong += [f"{row.name}: {each}" for each in skeleton.wrong_content(prefix, record.packages)]
+            wrong += [f"{row.name}: {each}" for each in wrong_content(prefix, record.packages)]
         if record.manager == "conda":
             wrong += [f"{row.name}: {each}" for each in _conda(prefix, record)]
         for kernel in record.kernels:
@@ -66,6 +65,23 @@ def _environments(
         if copy is None or copy.revision != record.revision:
             wrong.append(f"the copy of the record of {row.name} lags")
     return wrong
+
+
+CHANGED = "a = 2\n"
+
+
+def wrong_content(prefix: Path, packages: list[str]) -> list[str]:
+    """Return what of a prefix is not as the list of packages in its record has it, a line each."""
+    changed = bool(packages)
+    expected = {
+        "the file that is replaced": ((prefix / "lib" / "by-a-child").read_text() == CHANGED, changed),
+        "the new folder": (os.path.lexists(prefix / "lib" / "new"), changed),
+        "the new link": (os.path.lexists(prefix / "bin" / "top"), changed),
+        "the mode that is changed": ((prefix / "pyvenv.cfg").stat().st_mode & 0o777 == 0o640, changed),
+    }
+    wrong = [f"{what} is not as the record says" for what, (is_so, should) in expected.items() if is_so is not should]
+    left = [name for name in os.listdir(prefix / ".hpcenv") if name.startswith(("before", "change"))]
+    return [*wrong, *(f"{name} is left of a change" for name in left if not name.endswith((".new", ".gone")))]
 
 
 def _conda(prefix: Path, record: Record) -> list[str]:

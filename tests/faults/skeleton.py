@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 import msgspec
+from invariant import CHANGED
 
 from jupyter_hpcenv.files import explain
 from jupyter_hpcenv.kernels import preflight
@@ -113,23 +114,6 @@ class SkeletonManager(Manager):
 
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
         snapshot.put_back(Path(record.prefix), before)
-
-
-CHANGED = "a = 2\n"
-
-
-def wrong_content(prefix: Path, packages: list[str]) -> list[str]:
-    """Return what of a prefix is not as the list of packages in its record has it, a line each."""
-    changed = bool(packages)
-    expected = {
-        "the file that is replaced": ((prefix / "lib" / "by-a-child").read_text() == CHANGED, changed),
-        "the new folder": (os.path.lexists(prefix / "lib" / "new"), changed),
-        "the new link": (os.path.lexists(prefix / "bin" / "top"), changed),
-        "the mode that is changed": ((prefix / "pyvenv.cfg").stat().st_mode & 0o777 == 0o640, changed),
-    }
-    wrong = [f"{what} is not as the record says" for what, (is_so, should) in expected.items() if is_so is not should]
-    left = [name for name in os.listdir(prefix / ".hpcenv") if name.startswith(("before", "change"))]
-    return [*wrong, *(f"{name} is left of a change" for name in left if not name.endswith((".new", ".gone")))]
 
 
 def install() -> None:
