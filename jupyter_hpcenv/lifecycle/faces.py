@@ -97,13 +97,10 @@ def roll_forward(catalog: Catalog) -> list[str]:
     rows = [row for row in found if row.origin == "own"]
     wanted = {kernel.name for row in rows for kernel in row.kernels}
     for row in rows:
-        unpublished = row.state in ("ready", "module_missing") and _is_unpublished(row, published)
-        if unpublished or catalog.is_behind(row, copies):
+        if _lags(row, catalog, copies, published):
             with contextlib.suppress(HpcenvError, OSError):
-                with claims.held(_root(row, site), row.name, "repair", username()) as guard:
-                    record = catalog.record(row.id)
-                    bring_in_step(record, catalog.records, site, guard)
-                done.append(f"Brought the kernel and the files of {row.name} in step with its record.")
+                if _repair(row, catalog):
+                    done.append(f"Brought the kernel and the files of {row.name} in step with its record.")
     strays = [name for name in published if name not in wanted]
     trashed = {item.id for item in catalog.trash()} if strays else set()
     for name in strays:
@@ -113,6 +110,25 @@ def roll_forward(catalog: Catalog) -> list[str]:
                 kernels.unpublish(name, site)
                 done.append(f"Removed the kernel {name} of a deleted environment.")
     return done
+
+
+def _lags(
+    row: Environment, catalog: Catalog, copies: Mapping[str, Record], published: Mapping[str, Mapping[str, object]]
+) -> bool:
+    unpublished = row.state in ("ready", "module_missing") and _is_unpublished(row, published)
+    return unpublished or catalog.is_behind(row, copies)
+
+
+def _repair(row: Environment, catalog: Catalog) -> bool:
+    """Write the faces of *row* under its claim; return False where whoever had the claim wrote them in the meantime."""
+    site = catalog.site
+    with claims.held(_root(row, site), row.name, "repair", username()) as guard:
+        found, copies = catalog.compared()
+        now = next((each for each in found if each.id == row.id), row)
+        if not _lags(now, catalog, copies, kernels.published(site)):
+            return False
+        bring_in_step(catalog.record(row.id), catalog.records, site, guard)
+    return True
 
 
 def _is_unpublished(row: Environment, published: Mapping[str, Mapping[str, object]]) -> bool:

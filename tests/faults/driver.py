@@ -28,7 +28,7 @@ import invariant
 import skeleton
 from traitlets.config import Config
 
-from jupyter_hpcenv import claims, kernels, worker
+from jupyter_hpcenv import claims, files, kernels, worker
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.errors import HpcenvError, NameTaken
 from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, KernelPatch
@@ -589,6 +589,8 @@ class Changes:
     def __init__(self, kill: int) -> None:
         self.count = 0
         self.end: list[int] = []
+        self._asked: set[Path] = set()
+        self._here = threading.local()
         self._kill, self._guard, self._mine = kill, threading.Lock(), os.getpid()
         for name in CHANGES:
             setattr(os, name, self._counted(getattr(os, name)))
@@ -600,6 +602,20 @@ class Changes:
             return opened(path, flags, *arguments, **options)
 
         os.open = open_counted
+        vars(files)["server_time"] = self._first_only(files.server_time)
+
+    def _first_only(self, ask: Callable[[Path], float | None]) -> Callable[[Path], float | None]:
+        """Count what asks a folder for its time once: it is asked again for as long as one waits for a worker."""
+
+        def asked(folder: Path) -> float | None:
+            self._here.again = folder in self._asked
+            self._asked.add(folder)
+            try:
+                return ask(folder)
+            finally:
+                self._here.again = False
+
+        return asked
 
     def _counted(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -614,6 +630,8 @@ class Changes:
     def _step(self) -> None:
         if os.getpid() != self._mine:
             return  # a forked worker
+        if getattr(self._here, "again", False):
+            return
         with self._guard:
             self.count += 1
             if self.count == self._kill:

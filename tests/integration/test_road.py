@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,26 @@ def test_faces_that_lag_are_written_again(admission: Admission, finished: Wait) 
     Path(kernel.path).rmdir()
     assert admission.reconcile()
     assert inside(Path(kernel.path), "print('works')") == "works"
+
+
+def test_faces_that_somebody_wrote_while_one_waited_for_the_claim_are_left_as_they_are(
+    admission: Admission, finished: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(admission, finished, "lagging")
+    (kernel,) = admission.catalog.find("lagging").kernels
+    spec, aside = Path(kernel.path), Path(kernel.path).with_name("aside")
+    spec.rename(aside)
+    held, inodes = claims.held, [path.stat().st_ino for path in sorted(aside.iterdir())]
+
+    @contextlib.contextmanager
+    def late(*arguments: Any) -> Iterator[Any]:
+        with held(*arguments) as guard:
+            aside.rename(spec)
+            yield guard
+
+    monkeypatch.setattr(claims, "held", late)
+    assert admission.reconcile() == []
+    assert [path.stat().st_ino for path in sorted(spec.iterdir())] == inodes
 
 
 def test_names_that_differ_by_case_and_folders_of_somebodys_are_taken(admission: Admission, finished: Wait) -> None:
