@@ -6,7 +6,9 @@ credentials in a URL are not sent: an index that then answers 401 has answered.
 
 from __future__ import annotations
 
+import functools
 import http.client
+import os
 import queue
 import ssl
 import threading
@@ -14,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -102,7 +105,7 @@ def ask(
     opener = urllib.request.build_opener(
         _Stay,
         urllib.request.ProxyHandler(proxies),
-        urllib.request.HTTPSHandler(context=context or ssl.create_default_context()),
+        urllib.request.HTTPSHandler(context=context or trusting()),
     )
 
     def put(name: str, url: str) -> None:
@@ -118,6 +121,26 @@ def ask(
             break
         found[name] = answer
     return found
+
+
+def trusting() -> ssl.SSLContext:
+    """Return what trusts whom this machine trusts; read once, and again when the files of certificates change."""
+    known = ssl.get_default_verify_paths()
+    places = (os.environ.get(known.openssl_cafile_env) or known.openssl_cafile, known.cafile, known.capath)
+    return _read(tuple((place, _stamp(place)) for place in places if place))
+
+
+@functools.lru_cache(maxsize=2)
+def _read(stamps: tuple[tuple[str, tuple[int, int] | None], ...]) -> ssl.SSLContext:
+    return ssl.create_default_context()  # takes longer than an index nearby takes to answer
+
+
+def _stamp(place: str) -> tuple[int, int] | None:
+    try:
+        facts = Path(place).stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

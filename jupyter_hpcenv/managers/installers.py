@@ -8,17 +8,21 @@ environment; everything else that a user or a site set for it counts.
 from __future__ import annotations
 
 import contextlib
+import email
 import errno
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -164,13 +168,32 @@ def seed_pip(choice: Choice, prefix: Path, env: Mapping[str, str], report: Repor
 
 def _carried(name: str, choice: Choice) -> Path:
     """Return the wheel that virtualenv carries for the Python that was chosen; raises `BuildFailed`."""
-    from virtualenv.seed.wheels.embed import get_embed_wheel
-
     short = ".".join(choice.python.version.split(".")[:2])
-    embedded = get_embed_wheel(name, short)
-    if embedded is None:
+    found = _lying(name, short)
+    if found is None:
+        from virtualenv.seed.wheels.embed import get_embed_wheel  # takes as long to import as uv takes to install it
+
+        embedded = get_embed_wheel(name, short)
+        found = Path(embedded.path) if embedded else None
+    if found is None:
         raise BuildFailed(f"virtualenv carries no {name} for Python {short}.", hints=["Choose a newer Python."])
-    return Path(embedded.path)
+    return found
+
+
+def _lying(name: str, python: str) -> Path | None:
+    """Return the newest wheel among virtualenv's files that says it is for that Python; None: virtualenv is asked."""
+    there = importlib.util.find_spec("virtualenv")
+    folders = (there.submodule_search_locations if there else None) or []
+    wheels = [
+        path for each in folders for path in (Path(each) / "seed/wheels/embed").glob(f"{name}-*-py3-none-any.whl")
+    ]
+    for wheel in sorted(wheels, key=lambda path: Version(path.name.split("-")[1]), reverse=True):
+        with contextlib.suppress(OSError, BadZipFile, KeyError, InvalidSpecifier), ZipFile(wheel) as archive:
+            number = wheel.name.split("-")[1]
+            facts = email.message_from_bytes(archive.read(f"{name}-{number}.dist-info/METADATA"))
+            if f"{python}.0" in SpecifierSet(facts.get("Requires-Python", "")):
+                return wheel
+    return None
 
 
 def seed_backend(choice: Choice, prefix: Path, env: Mapping[str, str], report: Reporter) -> None:

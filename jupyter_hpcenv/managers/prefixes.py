@@ -31,7 +31,12 @@ def find_uv() -> str:
 
 
 def uv_version(env: Mapping[str, str]) -> str:
-    """Return the version that uv says of itself, or an empty text."""
+    """Return uv's version: that of the package which it lies in, else what it says of itself; empty if it says none."""
+    with contextlib.suppress(ImportError, FileNotFoundError, PackageNotFoundError):
+        from uv import find_uv_bin
+
+        if str(find_uv_bin()) == find_uv():
+            return version("uv")
     done = run([find_uv(), "--version"], env=env, timeout=10)
     match = re.search(r"\d+\.\d+\.\d+\S*", " ".join(done.tail)) if done.ok else None
     return match[0] if match else ""

@@ -4,6 +4,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,13 @@ def test_an_index_that_hangs_is_given_up_in_time() -> None:
 def test_the_public_index_is_known() -> None:
     assert index.default().startswith("https://")
     assert index.default().endswith("/simple/")
+
+
+def test_certificates_are_read_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "trusted.pem"
+    own.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    first = index.trusting()
+    assert index.trusting() is first
+    own.write_text("\n")
+    assert index.trusting() is not first

@@ -88,6 +88,19 @@ def test_pip_is_seeded_without_the_users_configuration(tmp_path: Path, monkeypat
     assert seen == [{"UV_CACHE_DIR": "/cache", "PIP_CONFIG_FILE": os.devnull}] * 2
 
 
+@pytest.mark.parametrize("name", ["pip", "setuptools"])
+@pytest.mark.parametrize("minor", ["3.6", "3.8", "3.9", "3.10", "3.12", "3.14", "4.0"])
+def test_the_wheel_that_lies_there_is_the_one_that_virtualenv_would_take(name: str, minor: str) -> None:
+    from virtualenv.seed.wheels.embed import get_embed_wheel
+
+    theirs = get_embed_wheel(name, minor)
+    ours = installers._lying(name, minor)
+    if ours is not None:  # else virtualenv is asked
+        assert theirs is not None
+        assert ours == theirs.path
+    assert ours is not None or minor not in ("3.10", "3.12", "3.14")
+
+
 @pytest.mark.parametrize(
     ("isolated", "makes_wheels", "seeded"),
     [(False, "False", True), (False, "True", False), (True, "False", False)],
