@@ -1,6 +1,7 @@
 /** The plug-ins: the model that others may use, and the panel with its pages. */
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { IRunningSessionManagers } from '@jupyterlab/running';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -10,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Actions } from './actions';
 import { addCommands } from './commands';
 import { Follower } from './follow';
+import { addFileCommand, FileStart } from './from-file';
 import { layersIcon } from './icons';
 import { EnvironmentsModel } from './model';
 import { watchKernels } from './notebook/watch';
@@ -44,7 +46,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ILauncher,
     IStatusBar,
-    IRunningSessionManagers
+    IRunningSessionManagers,
+    IFileBrowserFactory
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -56,18 +59,24 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
     statusBar: IStatusBar | null,
-    managers: IRunningSessionManagers | null
+    managers: IRunningSessionManagers | null,
+    browsers: IFileBrowserFactory | null
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const actions = new Actions(app, environments, trans, new Announcer());
     const context: IContext = { model: environments, actions, trans };
-    const pages = new Pages(app.shell, context);
+    const files = new FileStart(app.serviceManager.contents, context);
+    const pages = new Pages(app.shell, context, node => files.takeDrops(node));
     actions.pages = pages;
     const state = new PanelState(stateDB);
     const panel = createPanel(context, state);
+    files.takeDrops(panel.node);
     app.shell.add(panel, 'left', { rank: 210, type: 'Environments' });
     restorer?.add(panel, PANEL_ID);
     addCommands({ app, model: environments, pages, panelId: PANEL_ID, trans, palette, launcher });
+    if (browsers) {
+      addFileCommand(app, browsers, files, context);
+    }
     if (restorer) {
       pages.restore(restorer);
     }

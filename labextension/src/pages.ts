@@ -21,7 +21,9 @@ export class Pages implements IPages {
 
   constructor(
     private shell: JupyterFrontEnd.IShell,
-    private context: IContext
+    private context: IContext,
+    /** Lets files be dropped on the form. */
+    private takeDrops: (node: HTMLElement) => void = () => undefined
   ) {}
 
   /** Let pages come back at their places after a reload, in the middle of a build too. */
@@ -64,6 +66,9 @@ export class Pages implements IPages {
     const page: Page = new MainAreaWidget({ content });
     page.id = `hpcenv-page-${++this._count}`;
     page.toolbar.hide();
+    if (content.isForm) {
+      this.takeDrops(content.node);
+    }
     page.title.closable = true;
     content.name(page.title);
     content.moved.connect(() => {

@@ -17,6 +17,7 @@ export const IEnvironments = new Token<EnvironmentsModel>(
 export namespace CommandIDs {
   export const focusPanel = 'hpcenv:focus-panel';
   export const create = 'hpcenv:new';
+  export const fromFile = 'hpcenv:new-from-file';
   export const open = 'hpcenv:open';
   export const refresh = 'hpcenv:refresh';
 }
@@ -40,7 +41,7 @@ export interface IEnvironment {
   installer: string;
   python: string;
   state: EnvironmentState;
-  origin: 'own' | 'shared' | 'foreign';
+  origin: 'own' | 'shared' | 'adopted' | 'foreign';
   kernels: IKernel[];
   display_name: string;
   owner: string;

@@ -18,6 +18,11 @@ export function fileKind(text: string): FileKind | undefined {
   return has('dependencies') || has('channels') ? 'environment' : undefined;
 }
 
+/** Whether a file of that name may describe an environment; what is in it decides once it is read. */
+export function mayDescribe(name: string): boolean {
+  return /^(.*requirements.*|constraints)\.(txt|in)$|\.ya?ml$|\.lock$|^pyproject\.toml$|^pylock(\..+)?\.toml$|^Pipfile$|^explicit.*\.txt$|capsule.*\.json$/i.test(name);
+}
+
 /** What such a file is usually called. */
 export const FILE_NAMES: Record<FileKind, string> = {
   environment: 'environment.yml',

@@ -32,7 +32,7 @@ export function Activate(props: { environment: IEnvironmentDetail }): JSX.Elemen
   const { trans } = useHpcEnv();
   const system = useModel().modules.facts?.system ?? 'none';
   const { environment } = props;
-  const shown = dialects(system, environment.origin !== 'foreign', trans);
+  const shown = dialects(system, environment.origin === 'own' || environment.origin === 'shared', trans);
   const [wanted, setDialect] = React.useState<Dialect | null>(null);
   const dialect = shown.find(each => each.value === wanted) ?? shown[0];
   const id = `hpcenv-${environment.id}-dialect`;

@@ -97,7 +97,7 @@ function environmentRow(
   const kernels = running > 0 ? trans._n('%1 kernel running', '%1 kernels running', running) : '';
   return {
     key: environment.id,
-    group: environment.origin,
+    group: environment.origin === 'adopted' ? 'foreign' : environment.origin,
     name: plain(environment.name),
     environment,
     running,
