@@ -4,6 +4,7 @@ import { IRequestOptions, request } from './request';
 import type {
   Dialect,
   IActivation,
+  IExported,
   ICapturedModule,
   IChanges,
   ICreateRequest,
@@ -98,6 +99,11 @@ export class Api {
 
   publish(id: string, kernel: IKernel): Promise<IKernel> {
     return this.send('PUT', ['environments', id, 'kernels', kernel.name], { body: { display_name: kernel.display_name } });
+  }
+
+  /** The environment as a file; without a format, as what was asked for. */
+  exported(id: string, format: string): Promise<IExported> {
+    return this.send('GET', ['environments', id, 'export'], { query: format ? { format } : {} });
   }
 
   unpublish(id: string, kernel: string): Promise<null> {

@@ -329,6 +329,16 @@ export interface IDrift {
 
 export type Dialect = 'sh' | 'csh' | 'fish' | 'lmod' | 'tcl' | 'bash' | 'sbatch' | 'pbs';
 
+/** An environment as a file by which others make it again. */
+export interface IExported {
+  format: string;
+  text: string;
+  /** What is not in it, a sentence each. */
+  notes: string[];
+  /** As what this environment can be written. */
+  formats: string[];
+}
+
 export interface IActivation {
   dialect: string;
   /** The lines to type. */

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from .test_panel import page_of
+from .test_panel import axe, page_of
 
 
 @pytest.fixture
@@ -37,6 +37,21 @@ def test_the_context_menu_of_a_file_leads_to_its_environment(view: Any, requirem
     view.open_panel()
     expect(view.row("hydro")).to_contain_text("Python", timeout=90_000)
     assert "six" in {each["name"] for each in view.lab.api("GET", f"environments/{found(view)}/packages")}
+
+    page_of(view).get_by_role("tab", name="Export").click(timeout=60_000)
+    shown = page_of(view)
+    expect(shown.locator("pre")).to_have_text("six\n")
+    for theme in ("light", "dark"):
+        if theme == "dark":
+            view.dark()
+        axe(view, f"export, {theme}")
+        view.shot(f"export-{theme}")
+    shown.get_by_role("tab", name="requirements-full.txt").click()
+    expect(shown.locator("pre")).to_contain_text("ipykernel==")
+    with view.page.expect_download() as began:
+        shown.get_by_role("button", name="Download").click()
+    assert began.value.suggested_filename == "hydro-requirements-full.txt"
+    assert "six==" in began.value.path().read_text()
 
 
 def found(view: Any) -> str:

@@ -7,12 +7,9 @@ import type { Dialect, IActivation, IEnvironmentDetail, ModuleSystem } from '../
 import { Callout, Code, Trouble } from '../ui/blocks';
 import { useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, Icon } from '../ui/controls';
+import { ISideTab, SideTabs } from '../ui/side-tabs';
 
-interface IDialect {
-  value: Dialect;
-  label: string;
-  hint: string;
-}
+type IDialect = ISideTab<Dialect>;
 
 /** The dialects that make sense here: modulefiles only where something reads them. */
 export function dialects(system: ModuleSystem, ours: boolean, trans: TranslationBundle): IDialect[] {
@@ -38,47 +35,10 @@ export function Activate(props: { environment: IEnvironmentDetail }): JSX.Elemen
   const id = `hpcenv-${environment.id}-dialect`;
   return (
     <div className="jp-HpcEnv-activate">
-      <Dialects id={id} shown={shown} value={dialect.value} onChange={setDialect} />
+      <SideTabs<Dialect> id={id} label={trans.__('Dialect')} shown={shown} value={dialect.value} onChange={setDialect} />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${dialect.value}`} tabIndex={-1}>
         <Loaded key={dialect.value} environment={environment} dialect={dialect} />
       </div>
-    </div>
-  );
-}
-
-/** Tabs from top to bottom: arrows move, and the page follows the focus. */
-function Dialects(props: { id: string; shown: IDialect[]; value: Dialect; onChange: (value: Dialect) => void }): JSX.Element {
-  const { trans } = useHpcEnv();
-  const list = React.useRef<HTMLDivElement>(null);
-  const onKeyDown = (event: React.KeyboardEvent): void => {
-    const at = props.shown.findIndex(each => each.value === props.value);
-    const last = props.shown.length - 1;
-    const [back, on] = [at === 0 ? last : at - 1, at === last ? 0 : at + 1];
-    // on a narrow page they stand in a row
-    const to = { ArrowUp: back, ArrowLeft: back, ArrowDown: on, ArrowRight: on, Home: 0, End: last }[event.key];
-    if (to !== undefined) {
-      event.preventDefault();
-      props.onChange(props.shown[to].value);
-      list.current?.querySelectorAll<HTMLElement>('[role="tab"]')[to]?.focus();
-    }
-  };
-  return (
-    <div className="jp-HpcEnv-dialects" role="tablist" aria-label={trans.__('Dialect')} aria-orientation="vertical" ref={list} onKeyDown={onKeyDown}>
-      {props.shown.map(each => (
-        <button
-          key={each.value}
-          type="button"
-          role="tab"
-          id={`${props.id}-${each.value}`}
-          aria-selected={each.value === props.value}
-          aria-controls={each.value === props.value ? `${props.id}-panel` : undefined}
-          tabIndex={each.value === props.value ? 0 : -1}
-          onClick={() => props.onChange(each.value)}
-        >
-          <span>{each.label}</span>
-          <small>{each.hint}</small>
-        </button>
-      ))}
     </div>
   );
 }

@@ -15,6 +15,7 @@ import { ILoaded, useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context
 import { Button, IconButton } from '../ui/controls';
 import { PageHead } from '../ui/head';
 import { Activate } from './activate';
+import { Export } from './export';
 import { Kernels } from './kernels';
 import { Modules } from './modules';
 import { Overview } from './overview';
@@ -23,7 +24,7 @@ import { useChanging } from './changing';
 import { planTold } from './change-plan';
 import { placeWord } from './states';
 
-export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate';
+export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate' | 'export';
 
 /** A tab that was asked for from elsewhere; each asking is an object of its own. */
 export interface ITurn {
@@ -108,7 +109,9 @@ function Shown(props: {
   });
   const id = `hpcenv-${environment.id}`;
   const modules = (environment.modules?.load.length ?? 0) > 0 || (environment.origin === 'own' && model.modules.present);
-  const tab = wanted === 'modules' && !modules ? 'overview' : wanted;
+  const exportable = environment.origin !== 'foreign' && (environment.state === 'ready' || environment.state === 'module_missing');
+  const there = wanted === 'modules' ? modules : wanted === 'export' ? exportable : true;
+  const tab = there ? wanted : 'overview';
   React.useEffect(() => {
     void model.modules.refresh();
   }, [model]);
@@ -156,7 +159,8 @@ function Shown(props: {
           { value: 'packages', label: trans.__('Packages'), count: packages.value?.length },
           { value: 'kernels', label: trans.__('Kernels'), count: environment.kernels.length },
           ...(modules ? [{ value: 'modules' as const, label: trans.__('Modules'), count: environment.modules?.load.length ?? 0 }] : []),
-          { value: 'activate', label: trans.__('Activate') }
+          { value: 'activate', label: trans.__('Activate') },
+          ...(exportable ? [{ value: 'export' as const, label: trans.__('Export') }] : [])
         ]}
         value={tab}
         onChange={setTab}
@@ -189,6 +193,7 @@ function Shown(props: {
           />
         )}
         {tab === 'activate' && <Activate environment={environment} />}
+        {tab === 'export' && <Export environment={environment} />}
       </div>
     </div>
   );
