@@ -94,15 +94,22 @@ class Client:
         """Create an environment and return it; with ``wait=False``, return the operation at once.
 
         *request* takes the other fields of the REST request: python, location, prefix, manager, installer,
-        creator, requirements, system_site_packages, modules, collection, build_variables, variables,
-        display_name, kernel. Interrupting the cell
-        cancels the build. *on_line* gets each line of the log as a dictionary.
+        creator, requirements, file, extras, groups, system_site_packages, modules, collection, build_variables,
+        variables, display_name, kernel. Interrupting the cell cancels the build.
+        *on_line* gets each line of the log as a dictionary.
         """
         if isinstance(packages, str):
             raise TypeError("packages is a list of requirements, not one text.")
         body = {"name": name, "packages": list(packages), **request}  # type: ignore[call-overload]
         ended = self._carried_out("environments", body, wait=wait, on_line=on_line)
         return self.show(ended["environment"]["id"]) if wait else ended
+
+    def clone(self, source: str, name: str, *, wait: bool = True, on_line: OnLine | None = None, **request: Any) -> Row:
+        """Make an environment again under another name, with exactly its packages, and return it.
+
+        *request* takes location, prefix, python, variables, display_name and kernel, as `create` does.
+        """
+        return self.create(name, wait=wait, on_line=on_line, clone_of=source, **request)
 
     def change(
         self,
@@ -134,6 +141,59 @@ class Client:
     def export(self, reference: str, format: str = "") -> str:
         """Return what an environment holds as the text of a file; *format* is such as ``explicit.txt``."""
         return str(self._ask("GET", f"environments/{self._id(reference)}/export", format=format)["text"])
+
+    def rebuild(self, reference: str, *, python: str = "", on_line: OnLine | None = None) -> Row:
+        """Build an environment again whose prefix, or whose Python, is gone; return it with its “differences”."""
+        return self._built_again(reference, "rebuild", {"python": python}, on_line)
+
+    def move(self, reference: str, location: str, *, on_line: OnLine | None = None) -> Row:
+        """Build an environment at another location, trash it where it was, and return it with its “differences”."""
+        return self._built_again(reference, "move", {"location": location}, on_line)
+
+    def _built_again(self, reference: str, verb: str, body: Row, on_line: OnLine | None) -> Row:
+        ended = self._carried_out(f"environments/{self._id(reference)}/{verb}", body, wait=True, on_line=on_line)
+        differences = (ended["result"] or {}).get("differences", [])
+        return {**self.show(ended["environment"]["id"]), "differences": differences}
+
+    def share(self, reference: str, *, group: str = "", everybody: bool = False, on_line: OnLine | None = None) -> Row:
+        """Let a group or everybody use an environment, and return it; nobody but its owner can change it."""
+        body = {"group": group, "everybody": everybody}
+        ended = self._carried_out(f"environments/{self._id(reference)}/share", body, wait=True, on_line=on_line)
+        return self.show(ended["environment"]["id"])
+
+    def unshare(self, reference: str, *, on_line: OnLine | None = None) -> Row:
+        """Close an environment to all but its owner, and return it."""
+        ended = self._carried_out(f"environments/{self._id(reference)}/unshare", {}, wait=True, on_line=on_line)
+        return self.show(ended["environment"]["id"])
+
+    def use(self, reference: str, *, modulefile: bool = False) -> Row:
+        """Get a kernel for an environment that a colleague shares, and return it."""
+        return _row(self._ask("POST", f"environments/{self._id(reference)}/use", body={"modulefile": modulefile}))
+
+    def unuse(self, reference: str) -> None:
+        """Take that kernel away again; the environment is not touched."""
+        self._ask("POST", f"environments/{self._id(reference)}/unuse", body={})
+
+    def adopt(self, prefix: str, *, kernel: bool = True, modulefile: bool = False) -> Row:
+        """Give an environment that another tool made a kernel, and return it; nothing is written into it."""
+        body = {"prefix": prefix, "kernel": kernel, "modulefile": modulefile}
+        return _row(self._ask("POST", "adopted", body=body))
+
+    def check(self, reference: str, *, hashes: bool = False) -> Row:
+        """Return whether the files of an environment are as they were installed; with *hashes* each byte counts."""
+        return _row(self._ask("GET", f"environments/{self._id(reference)}/health", hash="1" if hashes else ""))
+
+    def findings(self, reference: str = "") -> Rows:
+        """Return what is wrong with an environment; without one, with the account and all environments of one's own."""
+        return _rows(self._ask("GET", f"environments/{self._id(reference)}/findings" if reference else "findings"))
+
+    def history(self, reference: str) -> Rows:
+        """Return what was done to an environment, by whom and when, the oldest first."""
+        return _rows(self._ask("GET", f"environments/{self._id(reference)}/history"))
+
+    def sizes(self) -> Rows:
+        """Return how large environments are; where “measuring” is true, ask again for the figures."""
+        return _rows(self._ask("GET", "sizes"))
 
     def _carried_out(self, path: str, body: Row, *, wait: bool, on_line: OnLine | None) -> Row:
         """Submit an operation and return it: at once, or once it has succeeded; else its failure is raised."""

@@ -188,6 +188,12 @@ class DiskFull(HpcenvError):
     exit_code = 7
 
 
+class DoesNotFit(DiskFull):
+    """What is to be built is larger than what the filesystem or the quota has left; known before anything is built."""
+
+    code = "does_not_fit"
+
+
 class IndexUnreachable(HpcenvError):
     """The package index does not answer."""
 

@@ -15,7 +15,7 @@ import msgspec
 RECORD_VERSION = 1
 
 EnvironmentState = Literal["ready", "missing", "python_gone", "module_missing", "broken", "newer", "slow"]
-Origin = Literal["own", "shared", "foreign"]
+Origin = Literal["own", "shared", "adopted", "foreign"]
 OperationState = Literal["pending", "running", "succeeded", "failed", "cancelled", "interrupted"]
 StepState = Literal["todo", "running", "done", "failed"]
 LineKind = Literal["step", "output", "warning", "error"]
@@ -59,7 +59,14 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Fa
     virtual_packages: dict[str, str] = {}
     """Versions of conda's virtual packages on the computer that it is for: ``{"cuda": "12.4"}``."""
     file: str = ""
-    """Text of a file that says what it is to hold: environment.yml, explicit list or lockfile of conda."""
+    """Text of a file that says what it is to hold: environment.yml, explicit list or lockfile of conda; pyproject.toml,
+    pylock.toml, Pipfile, Pipfile.lock or requirements.txt for venv; a capsule."""
+    extras: list[str] = []
+    """Extras of the project that `file` describes."""
+    groups: list[str] = []
+    """Dependency groups of `file`; ``dev`` means the packages for development in a Pipfile."""
+    clone_of: str = ""
+    """An environment that is to be made again, instead of packages and files: its id, NAME or LOCATION/NAME."""
     variables: dict[str, str] = {}
     display_name: str = ""
     kernel: bool = True
@@ -74,11 +81,36 @@ class PinnedPackage(msgspec.Struct, frozen=True, kw_only=True):
     md5: str = ""
 
 
+class LockedArchive(msgspec.Struct, frozen=True, kw_only=True):
+    """One archive that an index has of a Python package."""
+
+    name: str
+    url: str
+    hashes: dict[str, str]
+    """By kind, such as ``sha256``, in hexadecimal digits."""
+
+
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
+    """One exact Python package of a lockfile."""
+
+    name: str
+    version: str = ""
+    """May be empty where `url` tells it."""
+    url: str = ""
+    """Of an archive or commit; empty for what an index has."""
+    marker: str = ""
+    """Under which conditions it is installed; empty: under any."""
+    hashes: list[str] = []
+    """Digests of the archives that may be taken, as ``sha256:…``; empty where none is known."""
+    archives: list[LockedArchive] = []
+    """Where they are, as far as an index told it."""
+
+
 class Contents(msgspec.Struct, kw_only=True):
     """What a file says that an environment is to hold; read by `formats`, built by a manager."""
 
     kind: str
-    """``environment.yml``, ``explicit``, ``rattler-lock`` or ``conda-lock``."""
+    """Such as ``environment.yml``, ``explicit``, ``pylock.toml`` or ``capsule``."""
     name: str = ""
     channels: list[str] = []
     specs: list[str] = []
@@ -86,6 +118,21 @@ class Contents(msgspec.Struct, kw_only=True):
     pip: list[str] = []
     """PEP 508 requirements, for pip inside the environment."""
     pinned: list[PinnedPackage] = []
+    asked: list[str] = []
+    """Match specs that count as asked for, where `pinned` says what is installed."""
+    locked: list[LockedPackage] = []
+    """Exact Python packages; `pip` then says what counts as asked for."""
+    python: str = ""
+    """The version of Python that the file asks for."""
+    requires_python: str = ""
+    """Which versions will do, as a specifier such as ``>=3.10``."""
+    markers: list[str] = []
+    """Of which one must hold, where there are any: the computers that a lockfile is for."""
+    extras: list[str] = []
+    """What markers of lockfiles ask for, as `groups`."""
+    groups: list[str] = []
+    source: str = ""
+    """The prefix of an environment of one's own that this is a clone of."""
     variables: dict[str, str] = {}
     warnings: list[str] = []
     """What the file says and we do not do, a sentence each."""
@@ -218,6 +265,40 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     """Variables that they must not find there, because they would lead out of the prefix."""
 
 
+class Sharing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who besides its owner may use an environment; nobody but the owner may ever write it."""
+
+    group: str = ""
+    """Name of a group, or its number where it has no name; empty: everybody on the machine."""
+
+    @property
+    def whom(self) -> str:
+        """The same as a person reads it."""
+        return f"the group {self.group}" if self.group else "everybody"
+
+
+class ShareRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/share``: a group, or everybody."""
+
+    group: str = ""
+    everybody: bool = False
+
+
+class UseRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/use``."""
+
+    modulefile: bool = False
+    """Whether a modulefile is to be installed, too."""
+
+
+class AdoptRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST adopted``: a prefix that another tool made."""
+
+    prefix: str
+    kernel: bool = True
+    modulefile: bool = False
+
+
 class Record(msgspec.Struct, kw_only=True):
     """What an environment is; lies at ``<prefix>/.hpcenv/environment.json``; writing it commits."""
 
@@ -258,6 +339,8 @@ class Record(msgspec.Struct, kw_only=True):
     changed: str
     operation: str
     preflight: Preflight | None = None
+    shared: Sharing | None = None
+    """With whom its owner shares it; null: with nobody."""
     revision: int = 1
     """Counts changes; the ETag of the resource."""
 
@@ -303,6 +386,7 @@ class EnvironmentDetail(Environment, kw_only=True, frozen=True):
     changed: str = ""
     operation: str = ""
     preflight: Preflight | None = None
+    shared: Sharing | None = None
     revision: int = 0
     warnings: list[str] = []
     """What somebody should know of the change that was just made; empty in any other answer."""
@@ -332,6 +416,20 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Only say what would change."""
 
 
+class RebuildRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/rebuild``."""
+
+    python: str = ""
+    """Another Python to build on, where the one that it had is gone; a path, or a version such as ``3.12``."""
+
+
+class MoveRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/move``."""
+
+    location: str
+    """Where it is to lie from then on."""
+
+
 class KernelPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Body of ``PUT environments/{id}/kernels/{kernel}``."""
 
@@ -352,6 +450,64 @@ class Location(msgspec.Struct, kw_only=True):
     total_bytes: int | None = None
     free_files: int | None = None
     total_files: int | None = None
+    quota_bytes: int | None = None
+    """What the user, or the location's group or project, may use; null where there is no quota or none is known."""
+    used_bytes: int | None = None
+    quota_files: int | None = None
+    used_files: int | None = None
+    quota_message: str = ""
+    """Why the quota is not known, in one sentence; empty otherwise."""
+    group: str = ""
+    """The group whose quota counts; empty: the user's own."""
+    project: str = ""
+    """The project id of Lustre whose quota counts."""
+    purge_days: int | None = None
+    """Days after which files go that nobody used; null: nothing is purged, as far as the site says."""
+    purge_by: str = ""
+    """Which time of a file counts for that: ``atime``, ``mtime`` or ``ctime``."""
+    backed_up: bool | None = None
+    """Null where the site does not say."""
+    sharing: bool = False
+    """Whether environments in it may be shared with colleagues."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done to an environment."""
+
+    at: str
+    user: str
+    host: str
+    verb: str
+    detail: str = ""
+    """What besides, in a few words."""
+    operation: str = ""
+    """Id of the operation that did it; empty for what is done at once."""
+    packages: list[str] = []
+    """``+ NAME VERSION`` came, ``~ NAME OLD → NEW`` changed, ``- NAME VERSION`` went."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large an environment is, as it was measured; the figures are null until it was."""
+
+    environment: str
+    """Its id."""
+    name: str
+    location: str
+    bytes: int | None = None
+    """What deleting it would free: allocated bytes that nothing else shares."""
+    files: int | None = None
+    """Files, folders and links of its own."""
+    shared_bytes: int = 0
+    """What it shares by hardlinks, with a cache of packages or another environment."""
+    shared_files: int = 0
+    measured: str = ""
+    """When; empty if never."""
+    outdated: bool = False
+    """Whether it was never measured, or changed since."""
+    measuring: bool = False
+    """Whether it is being measured now: ask again."""
+    message: str = ""
+    """Why it could not be measured, in one sentence; empty otherwise."""
 
 
 class TrashItem(msgspec.Struct, kw_only=True):

@@ -22,10 +22,10 @@ import msgspec
 from traitlets.config import Config
 
 from . import claims
-from .catalog import Records
+from .catalog import Records, history
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
-from .lifecycle import create, packages
+from .lifecycle import create, exact, packages, rebuild, share
 from .managers import load_managers
 from .managers.contract import Manager
 from .models import CreateRequest, LineKind, LogLine, Progress, Step, Ticket
@@ -36,7 +36,7 @@ from .site import Site
 
 HEARTBEAT = 15.0
 PLANS = ("plan", "plan_change")  # verbs that only say what another would do
-CHANGES = ("change", "plan_change", "repair")  # verbs for what is there already
+CHANGES = ("change", "plan_change", "repair", "share", "unshare")  # verbs for what is there already
 _SAVE_EVERY = 0.25  # seconds between writes of the status for figures alone
 
 
@@ -198,12 +198,22 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
 
     if ticket.verb in CHANGES:
         return _change(ticket, site, managers, report, guard)
-    request = msgspec.convert(ticket.request, CreateRequest)
+    if ticket.verb in rebuild.VERBS:
+        again = msgspec.convert(ticket.work, rebuild.Work)
+        manager = managers[again.request.manager]
+        record, differences = rebuild.rebuild(again, ticket.target, ticket.id, site, manager, report, guard)
+        exact.keep(record, manager, site, report)
+        place = f"from {again.before.prefix} to {record.prefix}" if again.old_root else record.prefix
+        history.note(site, record.id, ticket.verb, "; ".join([place, *differences]), operation=ticket.id)
+        return {"environment": record.id, "prefix": record.prefix, "differences": differences}
     work = msgspec.convert(ticket.work, create.Work)
+    request = work.effective or msgspec.convert(ticket.request, CreateRequest)
     manager = managers[request.manager]
     if _plans(ticket):
         return create.plan(request, work, ticket.target, site, manager, report)
     record = create.create(request, work, ticket.target, ticket.id, site, manager, report, guard)
+    exact.keep(record, manager, site, report)
+    history.note(site, record.id, "create", record.prefix, operation=ticket.id)
     return {"environment": record.id, "prefix": record.prefix}
 
 
@@ -213,6 +223,18 @@ def _change(
     """Change the packages of an environment that is there, plan that, or put right what a killed change left."""
     record, _ = Records(site).read(ticket.target.prefix)
     manager = managers[record.manager]
+    if ticket.verb in ("share", "unshare"):
+        sharing = msgspec.convert(ticket.work, share.Work)
+        if packages.note_of(Path(record.prefix)) is not None:
+            report.line("warning", "An earlier change was killed in the middle; it is put right first.")
+            record = packages.repair(record, site, manager, report, guard)
+        record = share.share(sharing, record, ticket.id, site, report, guard)
+        history.note(
+            site, record.id, ticket.verb, f"with {record.shared.whom}" if record.shared else "", operation=ticket.id
+        )
+        return {"environment": record.id, "prefix": record.prefix}
+    if not _plans(ticket):
+        share.put_right(record, guard)
     if ticket.verb == "repair":
         report.step("back")
         record = packages.repair(record, site, manager, report, guard)
@@ -221,6 +243,8 @@ def _change(
     if _plans(ticket):
         return packages.plan(work, record, site, manager, report)
     record, outcome = packages.change_packages(work, record, ticket.id, site, manager, report, guard)
+    exact.keep(record, manager, site, report)
+    history.note(site, record.id, "change", operation=ticket.id, plan=outcome.plan)
     return {"environment": record.id, "prefix": record.prefix, "plan": outcome.plan}
 
 

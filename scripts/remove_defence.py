@@ -31,6 +31,20 @@ class Defence(NamedTuple):
 
 
 DEFENCES = {
+    "digest-needed": Defence(
+        "14: a lockfile names an archive of which nobody knows what is in it",
+        "formats/hashes.py",
+        r"if not found\.hashes:",
+        "if False:",
+        "tests/unit/formats/test_pylock.py::test_what_is_refused_names_its_key",
+    ),
+    "capsule-own-addresses": Defence(
+        "15: a capsule carries a path or a secret away",
+        "formats/capsule.py",
+        r"if text\.startswith\(\"-e \"\) or \"file:\" in address:\n        return True",
+        "if False:\n        return True",
+        "tests/unit/formats/test_capsule.py::test_no_variable_no_path_and_no_secret_leaves_with_a_capsule",
+    ),
     "allow-list": Defence(
         "6: tokens of Hub and server reach builds",
         "process.py",
@@ -86,6 +100,34 @@ DEFENCES = {
         r"if STEERING\.fullmatch\(name\):",
         "if False:",
         "tests/unit/test_names.py::test_variables_that_steer_or_break_a_launch_are_refused",
+    ),
+    "sticky-target": Defence(
+        "4: a folder that everybody can fill is taken for one in which only owners rename",
+        "trust.py",
+        r"if above and facts\.st_mode & stat\.S_ISVTX:",
+        "if facts.st_mode & stat.S_ISVTX:",
+        "tests/unit/test_trust.py::test_what_is_said_is_what_another_user_can_do",
+    ),
+    "linked-parent": Defence(
+        "4: a link on the way belongs to somebody else",
+        "trust.py",
+        r"found\[place\] = Step\(place, facts, _owner\(facts, place, known\)\)",
+        "found[place] = Step(place, facts, ())",
+        "tests/unit/test_trust.py::test_linked_parents_are_walked_as_the_kernel_does",
+    ),
+    "unknown-acl": Defence(
+        "4: an access list of a kind that is not known lets somebody write",
+        "trust.py",
+        r"raise UnknownAcl\(attribute\)",
+        "continue",
+        "tests/unit/test_trust.py::test_an_access_list_of_another_kind_counts_as_writable",
+    ),
+    "adopt-home": Defence(
+        "11: a home, or a folder with locations, is adopted",
+        "lifecycle/adopt.py",
+        r"if kept == prefix or kept\.is_relative_to\(prefix\):",
+        "if False:",
+        "tests/integration/test_adopt.py::test_what_nobody_can_have_meant_is_refused",
     ),
 }
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..measure import Row
 from ..world import World
-from . import cache, conda, create, help_text, kernel_start, lag, launch, listing, many, server_start
+from . import cache, clone, conda, create, help_text, kernel_start, lag, launch, listing, many, server_start
 
 
 class Figure(Protocol):
@@ -24,4 +24,16 @@ class Figure(Protocol):
 
 
 #: The modules, as the protocol says.
-FIGURES: tuple[Figure, ...] = (create, conda, kernel_start, launch, cache, listing, many, lag, server_start, help_text)  # type: ignore[assignment]
+FIGURES: tuple[Figure, ...] = (
+    create,
+    conda,
+    clone,
+    kernel_start,
+    launch,
+    cache,
+    listing,
+    many,
+    lag,
+    server_start,
+    help_text,
+)  # type: ignore[assignment]

@@ -6,16 +6,12 @@ import os
 from pathlib import Path
 
 from ..catalog import Catalog
-from ..errors import DiskFull, InvalidRequest, ManagerNotFound, NameTaken
+from ..errors import InvalidRequest, ManagerNotFound, NameTaken
 from ..formats.requirements import Rules, parse_requirement, parse_requirements
 from ..managers.contract import Manager
 from ..models import Contents, CreateRequest
 from ..names import check_display_name, check_name, check_variables, kernel_name
 from ..site import Site
-
-#: Bytes and files that the smallest environment with a kernel needs.
-LEAST_BYTES = 100_000_000
-LEAST_FILES = 5_000
 
 
 def check_words(request: CreateRequest) -> None:
@@ -39,9 +35,10 @@ def contents_of(request: CreateRequest, manager: Manager, site: Site) -> Content
     if manager.language == "conda":
         from ..formats import described  # YAML takes a while to import
 
+        if request.extras or request.groups:
+            raise InvalidRequest("Files of conda’s have no extras and no groups.", hints=["Leave them out."])
         return described.read(request.file, rules_of(site)) if request.file else None
     for given, what in (
-        (request.file, "An environment.yml, an explicit list or a lockfile of conda"),
         (request.channels, "Channels"),
         (request.virtual_packages, "Virtual packages"),
     ):
@@ -49,7 +46,29 @@ def contents_of(request: CreateRequest, manager: Manager, site: Site) -> Content
             raise InvalidRequest(
                 f"{what} can not be used by the manager {manager.name}.", hints=["Take the manager conda."]
             )
-    return None
+    text = text_of(request)
+    if not text:
+        if request.extras or request.groups:
+            raise InvalidRequest("Extras and groups are those of a file.", hints=["Give a pyproject.toml."])
+        return None
+    if manager.name == "modules":
+        raise InvalidRequest(
+            "An environment of modules alone has no packages of its own.",
+            hints=["Take the manager venv: it installs packages on top of what the modules bring."],
+        )
+    from ..formats import described_python
+
+    return described_python.read(text, rules_of(site), request.extras, request.groups)
+
+
+def text_of(request: CreateRequest) -> str:
+    """Return the text of the request's file; that of its requirements where it is more than a list of names."""
+    text = request.requirements
+    if request.file or not text:
+        return request.file
+    from ..formats import described_python  # parsers, of which most requests need none
+
+    return text if request.extras or request.groups or described_python.is_more_than_a_list(text) else ""
 
 
 def requirements_of(request: CreateRequest, manager: Manager, site: Site) -> list[str]:
@@ -65,7 +84,7 @@ def requirements_of(request: CreateRequest, manager: Manager, site: Site) -> lis
         return list(dict.fromkeys(matchspecs.parse(text) for text in request.packages))
     rules = rules_of(site)
     lines = [parse_requirement(text, rules) for text in request.packages]
-    if request.requirements:
+    if request.requirements and text_of(request) != request.requirements:
         lines += parse_requirements(request.requirements, rules, None)
     return list(dict.fromkeys(lines))
 
@@ -114,7 +133,10 @@ def _taken(name: str, location: str, *, mine: bool, gone: bool = False) -> NameT
         )
     return NameTaken(
         f"You have an environment {name} in {location} already" + (", whose prefix is gone." if gone else "."),
-        hints=["Choose another name, or delete that one."],
+        hints=[
+            *([f"Build it again: “jupyter hpcenv rebuild {name}”."] if gone else []),
+            "Choose another name, or delete that one.",
+        ],
     )
 
 
@@ -123,25 +145,6 @@ def _listed(folder: Path) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208
     except OSError:
         return []
-
-
-def check_room(prefix: Path) -> None:
-    """Raise `DiskFull` when the smallest environment would not fit; quotas are found while building."""
-    place = prefix.parent
-    while not place.exists():
-        place = place.parent
-    facts = os.statvfs(place)
-    free = facts.f_bavail * facts.f_frsize
-    if free < LEAST_BYTES:
-        raise DiskFull(
-            f"{place} has {free / 1e6:.0f} MB left; an environment needs at least {LEAST_BYTES / 1e6:.0f} MB.",
-            hints=["Empty the trash, or choose another location."],
-        )
-    if facts.f_files and facts.f_favail < LEAST_FILES:
-        raise DiskFull(
-            f"{place} has room for {facts.f_favail} files; an environment needs at least {LEAST_FILES}.",
-            hints=["Empty the trash, or choose another location."],
-        )
 
 
 def kernel_is_free(request: CreateRequest, location: str, site: Site) -> None:

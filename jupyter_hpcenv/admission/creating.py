@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from traitlets.config import Config
 
 from .. import claims
-from ..catalog import Catalog
 from ..lifecycle import create, templates
 from ..lifecycle.surroundings import surroundings
 from ..managers.contract import Manager
@@ -18,31 +17,24 @@ from ..names import new_environment_id
 from ..site import Site
 from ..site.config import username
 from ..site.locations import place_for
-from . import check
-from .modules import Modules
+from . import check, places, recreating
+from .means import Means as Means
 
 
-class Means(NamedTuple):
-    """What a desk decides with."""
-
-    config: Config
-    site: Site
-    catalog: Catalog
-    managers: dict[str, Manager]
-    modules: Modules
-
-
-def ticket(verb: str, request: CreateRequest, identifier: str, idempotency_key: str, means: Means) -> Ticket:
-    """Check *request* and return the operation that carries it out (or plans it), with all that was decided."""
+def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key: str, means: Means) -> Ticket:
+    """Check a request and return the operation that carries it out (or plans it), with all that was decided."""
     config, site, catalog, managers, modules = means
-    check.check_words(request)
+    check.check_words(asked_for)
+    request, contents = recreating.expand(asked_for, means)
     manager = check.manager_of(request, managers)
-    contents = check.contents_of(request, manager, site)
+    contents = contents or check.contents_of(request, manager, site)
     requirements = check.requirements_of(request, manager, site)
+    if contents is not None and manager.language == "pep508":
+        requirements = list(dict.fromkeys([*requirements, *contents.pip]))
     location, root, prefix = place_for(site, request.name, request.location, request.prefix)
     claims.look(root, request.name)
     check.check_free(catalog, request, location, prefix)
-    check.check_room(prefix)
+    places.check_fits(site, location, prefix, places.least(site), "An environment")
     check.kernel_is_free(request, location, site)
     asked = request.modules if request.collection else modules.with_python(request.modules, request.python)
     captured = modules.capture(asked, request.collection)
@@ -57,6 +49,8 @@ def ticket(verb: str, request: CreateRequest, identifier: str, idempotency_key: 
         choice=choice,
         modules=captured.modules if captured else None,
         variables={**(contents.variables if contents else {}), **request.variables},
+        source=contents.source if contents else "",
+        effective=request if request is not asked_for else None,
     )
     short = ".".join(work.choice.python.version.split(".")[:2])
     location, root, prefix = place_for(site, request.name, request.location, request.prefix, short)
@@ -64,15 +58,16 @@ def ticket(verb: str, request: CreateRequest, identifier: str, idempotency_key: 
     create.rehearse(request, work, target, site)
     templates.require(site, location)
     planning = verb == "plan"
+    steps = create.steps(manager, request, modules=captured is not None)
     return Ticket(
         id=identifier,
         verb=verb,
         target=target,
         root=str(root),
-        request=msgspec.to_builtins(request),
+        request=msgspec.to_builtins(asked_for),
         config=effective(config, site, manager),
         work=msgspec.to_builtins(work),
-        steps=manager.plan_steps() if planning else create.steps(manager, request, modules=captured is not None),
+        steps=manager.plan_steps() if planning else recreating.with_pip(steps, manager, contents),
         submitted=utc_now(),
         user=username(),
         host=socket.gethostname(),

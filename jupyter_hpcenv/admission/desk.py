@@ -10,15 +10,16 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from traitlets.config import Config
 
-from .. import activation, claims, kernels
-from ..catalog import Catalog
+from .. import activation, claims, doctor, kernels
+from ..catalog import Catalog, history
+from ..doctor import Finding
 from ..errors import (
     Busy,
     DiskFull,
@@ -32,31 +33,40 @@ from ..errors import (
     Refused,
     WrongState,
 )
-from ..lifecycle import change, delete, templates
+from ..lifecycle import change, delete, health, templates
 from ..lifecycle.faces import roll_forward
 from ..lifecycle.surroundings import lost
 from ..managers import load_managers
 from ..managers.contract import Manager
 from ..models import (
+    AdoptRequest,
     Changes,
     CreateRequest,
     Environment,
     EnvironmentDetail,
     EnvironmentPatch,
+    Event,
     Kernel,
     KernelPatch,
+    Location,
     Operation,
+    RebuildRequest,
     Record,
+    ShareRequest,
+    Sharing,
+    Size,
     Ticket,
     TrashItem,
+    UseRequest,
     utc_now,
 )
 from ..names import check_kernel_name, new_operation_id
 from ..operations import Operations
 from ..site import Site
 from ..site.config import username
-from ..site.locations import ELSEWHERE, root_of
-from . import check, creating, exporting, facts, packages, using
+from ..site.locations import ELSEWHERE, all_locations, root_of
+from ..site.quotas import with_quotas
+from . import check, creating, doctoring, exporting, facts, packages, places, rebuilding, sharing, using
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -77,6 +87,7 @@ class Admission:
         self.catalog = Catalog(self.site)
         self.operations = Operations(self.site)
         self.modules = Modules(self.site)
+        self.sizing = places.Sizing(self.catalog)
         self._caught_up: Counter[tuple[str, int]] = Counter()
 
     @functools.cached_property
@@ -186,6 +197,8 @@ class Admission:
         Raises `KernelRunning` unless forced, `Refused` for what is not the user's, `Busy`.
         """
         row = self.catalog.find(reference)
+        if row.origin == "adopted":
+            return sharing.forgotten(row, self._means)
         delete.check_deletable(row)
         pids = [] if force else kernels.running(Path(row.prefix))
         if pids:
@@ -198,6 +211,8 @@ class Admission:
             row = self.catalog.find(row.id)  # as it stands now that nobody else changes it
             delete.check_deletable(row)
             item = delete.to_trash(self.catalog, row, guard)
+        if item is not None:
+            history.note(self.site, row.id, "delete", row.prefix)
         self._tell(row.manager, row.prefix, gone=True)
         if item is None:
             item = TrashItem(
@@ -221,6 +236,7 @@ class Admission:
         with self._claimed(item, "restore") as guard:
             delete.check_restorable(self.catalog, item)
             delete.restore(self.catalog, item, guard)
+        history.note(self.site, item.id, "restore", item.prefix)
         found = self.catalog.find(item.id)
         self._tell(found.manager, found.prefix, gone=False)
         return found
@@ -237,6 +253,8 @@ class Admission:
         self.operations.forget_old()
         with contextlib.suppress(HpcenvError, OSError):
             clear_litter(self.catalog, self.operations)
+            rebuilding.keep_missing(self.catalog, self.managers)
+            self.sizing.forget(set(self.catalog.records.copies_by_id()))
         return empty_expired(self.catalog)
 
     # -- change ---------------------------------------------------------
@@ -305,6 +323,37 @@ class Admission:
                 return earlier  # handed in twice at once, and the other one was faster
             raise
 
+    # -- sharing --------------------------------------------------------
+
+    def share(self, reference: str, request: ShareRequest, idempotency_key: str = "") -> Operation:
+        """Start an operation that lets a group or everybody use an environment; raises `Refused` with the reason."""
+        return self._share(reference, sharing.sharing_of(request), idempotency_key)
+
+    def unshare(self, reference: str, idempotency_key: str = "") -> Operation:
+        """Start an operation that closes an environment to all but its owner."""
+        return self._share(reference, None, idempotency_key)
+
+    def _share(self, reference: str, chosen: Sharing | None, key: str) -> Operation:
+        if key and (earlier := self._same(key, reference, sharing.asked(chosen))):
+            return earlier
+        self.reconcile()
+        row = self._changeable(reference, "ready", "module_missing")
+        record, root = self.catalog.record(row.id), self._root(row)
+        ticket = sharing.ticket(record, chosen, self._manager_of(row), root, new_operation_id(), key, self._means)
+        return self._start(ticket, lambda: self.catalog.find(row.id))
+
+    def use(self, reference: str, request: UseRequest) -> EnvironmentDetail:
+        """Trust an environment that a colleague shares, and publish a kernel of one's own for it."""
+        return sharing.begin_using(reference, request, self._means)
+
+    def unuse(self, reference: str) -> None:
+        """Take that kernel away, and forget what was trusted."""
+        sharing.stop_using(reference, self._means)
+
+    def adopt(self, request: AdoptRequest) -> EnvironmentDetail:
+        """Give an environment that another tool made a kernel, without writing into it."""
+        return sharing.begin_adopting(request, self._means)
+
     def repair(self, reference: str) -> Operation:
         """Start an operation that finishes a change of packages that was killed, or takes it back."""
         row = self._changeable(reference, "ready", "python_gone", "module_missing")
@@ -315,6 +364,50 @@ class Admission:
         config = creating.effective(self.config, self.site, manager)
         ticket = packages.repair_ticket(record, self._root(row), config, new_operation_id())
         return self._start(ticket, lambda: self.catalog.find(row.id))
+
+    def rebuild(self, reference: str, asked: RebuildRequest | None = None, idempotency_key: str = "") -> Operation:
+        """Start an operation that builds an environment again whose prefix, or whose Python, is gone.
+
+        Raises `WrongState` for one that is there, and what can be known to fail.
+        """
+        request = asked or RebuildRequest()
+        return self._again("rebuild", reference, msgspec.to_builtins(request), idempotency_key)
+
+    def move(self, reference: str, location: str, idempotency_key: str = "") -> Operation:
+        """Start an operation that builds an environment at another location and then trashes it where it was."""
+        return self._again("move", reference, {"location": location}, idempotency_key)
+
+    def _again(self, verb: str, reference: str, asked: dict[str, Any], key: str) -> Operation:
+        if key and (earlier := self._same(key, reference, asked)):
+            return earlier
+        self.reconcile()
+        moving = verb == "move"
+        states = ("ready", "module_missing") if moving else ("missing", "python_gone", "ready", "module_missing")
+        row = self._changeable(reference, *states)
+        if moving:
+            rebuilding.check_movable(row, asked["location"])
+            claims.look(self._root(row), row.name)
+        else:
+            rebuilding.check_rebuildable(row)
+        record, manager, size = self.catalog.record(row.id), self._manager_of(row), self.sizing.known(row)
+        old_root = str(self._root(row)) if moving else ""
+        ticket = rebuilding.ticket(verb, record, asked, manager, new_operation_id(), key, size, old_root, self._means)
+        prefix = Path(ticket.target.prefix)
+        return self._start(ticket, lambda: rebuilding.check_still(row, prefix, self.catalog, moving=moving))
+
+    def _same(self, key: str, reference: str, asked: dict[str, Any]) -> Operation | None:
+        """Return the operation of an idempotency key; raises `WrongState` where that was for something else."""
+        known = self.operations.known(key)
+        if known is None:
+            return None
+        operation = self.operations.get(known)
+        if operation.request != asked or operation.environment.id != self.catalog.find(reference).id:
+            raise WrongState(
+                "That idempotency key was used for another request.",
+                hints=["Use a new key for a new request."],
+                reason=operation.id,
+            )
+        return operation
 
     def _repair_left(self) -> list[str]:
         """Start a repair for each environment whose change was killed; return what was started, a line each."""
@@ -351,7 +444,10 @@ class Admission:
         row = self._changeable(reference, "ready", "python_gone", "module_missing")
         templates.require(self.site, row.location)
         with self._claimed(row, "change") as guard:
-            change.commit(edit(self.catalog.record(row.id)), self.catalog.records, self.site, guard)
+            before = self.catalog.record(row.id)
+            after = edit(before)
+            change.commit(after, self.catalog.records, self.site, guard)
+        history.note(self.site, row.id, "edit", ", ".join(change.differing(before, after)))
         return self.catalog.find(row.id)
 
     @contextlib.contextmanager
@@ -405,11 +501,52 @@ class Admission:
         """Return managers, Pythons, locations and rules, as ``GET site`` shows them."""
         return facts.gather(self.site, self.managers)
 
+    def locations(self) -> list[Location]:
+        """Return all locations as they stand now, with what quotas say."""
+        return with_quotas(self.site, all_locations(self.site))
+
+    def sizes(self, references: Sequence[str] = (), *, wait: bool = False) -> list[Size]:
+        """Return how large environments are (without *references*, all of the user's own).
+
+        With *wait* they are measured where that is needed; else that is begun in a thread, and what is known returned.
+        """
+        if references:
+            rows: list[Environment] = [self.catalog.find(reference) for reference in references]
+        else:
+            rows = [row for row in self.catalog.environments() if row.origin == "own"]
+        return self.sizing.of(rows, wait=wait)
+
+    def history(self, reference: str) -> list[Event]:
+        """Return what was done to an environment of the user's own, or to one in the trash, the oldest first."""
+        try:
+            identifier = self.catalog.find(reference).id
+        except NotFound:
+            identifier = delete.find_item(self.catalog, reference).id
+        return history.read(identifier, self.site)
+
+    def health(self, reference: str, *, hashes: bool = False) -> health.Health:
+        """Compare the files of an environment with what installers wrote down; with *hashes* each byte, else sizes."""
+        return health.of_files(self.catalog.find(reference), hashes=hashes)
+
+    def examine(self, reference: str = "") -> list[Finding]:
+        """Return what is wrong with an environment, or with the account and all own environments."""
+        return doctoring.examine(self.catalog, reference)
+
+    def mend(self, reference: str = "") -> list[doctoring.Done]:
+        """Carry out what the doctor can do about each of these findings."""
+        return doctoring.mend(self.examine(reference), self.catalog, doctoring.Verbs(self.rebuild, self.refresh))
+
+    def put_back(self, word: str) -> str:
+        """Bring back what a fix put aside; return where it is."""
+        return str(doctor.put_back(word, self.site))
+
     def packages(self, reference: str) -> list[Any]:
         """Return what is installed in an environment, read from its files."""
         row = self.catalog.find(reference)
         if row.state == "missing":
-            raise WrongState(f"{row.name} can not be looked at. {row.message}", hints=["Create it again."])
+            raise WrongState(
+                f"{row.name} can not be looked at. {row.message}", hints=["Build it again: “jupyter hpcenv rebuild”."]
+            )
         manager = self.managers.get(row.manager)
         if manager is None:
             raise NotFound(f"No manager can list the packages of {row.name}.", hints=["Install its manager."])
@@ -452,7 +589,7 @@ class Admission:
         With *hook* the user's own conda activates it, for the dialects that can.
         """
         row = self.catalog.find(reference)
-        record = None if row.origin == "foreign" else self.catalog.record(row.id)
+        record = None if row.origin in ("foreign", "adopted") else self.catalog.record(row.id)
         return using.activation(row, record, self.site, dialect, several=several, hook=hook)
 
     def node_local(self, reference: str, dialect: str) -> Activation:
@@ -467,7 +604,7 @@ class Admission:
             )
         row = self.catalog.find(reference)
         manager = self.managers.get(row.manager)
-        if row.origin == "foreign" or manager is None:
+        if row.origin in ("foreign", "adopted") or manager is None:
             raise WrongState(
                 f"{row.name} was made by another tool, so how to make it anew is not known.",
                 hints=["Use it where it is.", "Or make an environment like it with “jupyter hpcenv create”."],

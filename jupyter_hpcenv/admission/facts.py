@@ -15,6 +15,7 @@ from ..names import NAME_PATTERN, RESERVED
 from ..site import Site
 from ..site.config import username
 from ..site.locations import all_locations
+from ..site.quotas import with_quotas
 
 
 def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
         "cluster": site.cluster,
         "managers": [msgspec.to_builtins(manager.probe()) for manager in managers.values()],
         "pythons": msgspec.to_builtins(find_pythons(site)),
-        "locations": msgspec.to_builtins(all_locations(site)),
+        "locations": msgspec.to_builtins(with_quotas(site, all_locations(site))),
         "module_system": modules.system(site).name,
         "presets": [],
         "policy": {

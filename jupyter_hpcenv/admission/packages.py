@@ -11,7 +11,7 @@ import msgspec
 from .. import kernels
 from ..errors import InvalidRequest
 from ..formats.requirements import parse_requirement
-from ..lifecycle import packages
+from ..lifecycle import packages, share
 from ..managers.contract import Manager
 from ..models import BY_PIP, Changes, Record, Target, Ticket, utc_now
 from ..site import Site
@@ -99,7 +99,10 @@ def target_of(record: Record) -> Target:
 def left_behind(prefix: Path) -> bool:
     """Tell whether a change of *prefix* was killed, and a repair is worth another try."""
     note = packages.note_of(prefix)
-    return note is not None and note.tries < packages.TRIES
+    if note is not None:
+        return note.tries < packages.TRIES
+    sharing = share.note_of(prefix)
+    return sharing is not None and sharing.tries < share.TRIES
 
 
 def _running(record: Record) -> str:

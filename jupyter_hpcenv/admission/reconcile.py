@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import msgspec
+
 from .. import claims
-from ..catalog import Catalog
+from ..catalog import Catalog, history
 from ..catalog.records import RECORD
 from ..errors import Busy, DiskFull, HpcenvError, Interrupted
 from ..files import clear_temporary, decode, read_regular
+from ..lifecycle import rebuild
 from ..lifecycle.delete import mark_gone, sweep
 from ..lifecycle.faces import roll_forward
 from ..lifecycle.ground import clear_ground, clear_leftovers
@@ -67,9 +70,14 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
     if record is not None:
         state, body = "succeeded", None
         catalog.records.write_copy(record)  # outside all locations only the copy leads to it
+        history.note(catalog.site, record.id, ticket.verb, "Its worker died after that.", operation=ticket.id)
+        if ticket.verb in rebuild.VERBS:
+            rebuild.finish(msgspec.convert(ticket.work, rebuild.Work), record, ticket.id, catalog.site)
     else:
-        if ticket.verb == "create":  # others built nothing; what a change left, a repair puts right
+        if ticket.verb in ("create", *rebuild.VERBS):  # others built nothing; what a change left, a repair puts right
             _clean(prefix, own)
+        if ticket.verb in rebuild.VERBS and ticket.work.get("aside"):
+            rebuild.put_back(ticket.target.id, prefix)
         state = "cancelled" if folder.cancelling else "interrupted"
         body = error.body()
         own.append(LogLine(at=round(seconds_since(ticket.submitted), 3), kind="error", text=error.message))

@@ -14,7 +14,7 @@ import msgspec
 
 from .. import modules
 from ..errors import Ambiguous, HpcenvError, LocationUnavailable, NotFound
-from ..models import Environment, EnvironmentDetail, Record, TrashItem
+from ..models import Environment, EnvironmentDetail, EnvironmentState, Record, TrashItem
 from ..names import is_environment_id
 from ..patience import Patience, Slow
 from ..site import Site
@@ -24,6 +24,7 @@ from .foreign import find_foreign, foreign_id
 from .places import Places
 from .records import Records
 from .rows import Look, missing_row, slow_row
+from .used import Used, UsedStore, row_of, state_of
 
 
 class Catalog:
@@ -32,6 +33,7 @@ class Catalog:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.records = Records(site)
+        self.used = UsedStore(site)
         self._places = Places(self.records)
         self._patience = Patience()
         self._rows: tuple[Environment, ...] = ()
@@ -46,7 +48,7 @@ class Catalog:
         Every call looks at the disk; only the making of what did not change is saved. So who keeps something
         that was made from the rows, as the server keeps their JSON, can go by `is`.
         """
-        rows = (*self._ours(), *find_foreign(self.site))
+        rows = (*self._ours(), *self._others())
         if rows == self._rows:
             return self._rows
         self._rows = rows
@@ -79,6 +81,8 @@ class Catalog:
         return self._record_of(self._row(reference))
 
     def _record_of(self, row: Environment) -> Record:
+        if row.origin == "adopted" or (row.origin == "shared" and row.state in ("missing", "slow")):
+            return self.used.get(row.id).record  # who uses it has kept what it is
         if row.state not in ("missing", "slow"):
             with contextlib.suppress(FileNotFoundError):
                 return self._placed(self.records.read(Path(row.prefix))[0], row)
@@ -98,12 +102,12 @@ class Catalog:
     def _row(self, reference: str) -> Environment:
         if is_environment_id(reference):
             found = [row for row in self._ours() if row.id == reference]
-            found = found or [row for row in find_foreign(self.site) if row.id == reference]
+            found = found or [row for row in self._others() if row.id == reference]
         else:
             location, _, name = reference.rpartition("/")
             found = [row for row in self._ours() if row.name == name and location in ("", row.location)]
             if not found and not location:
-                found = [row for row in find_foreign(self.site) if row.name == name]
+                found = [row for row in self._others() if row.name == name]
         if not found:
             raise NotFound(f"There is no environment {reference!r}.", hints=["List them to see what exists."])
         if len(found) > 1:
@@ -112,7 +116,26 @@ class Catalog:
         return found[0]
 
     def _ours(self) -> list[Environment]:
-        return self.compared()[0]
+        """Return the rows in locations, with what is used of others and is gone by now."""
+        rows = self.compared()[0]
+        used = [each for each in self.used.all().values() if each.kind == "used"]
+        if used:
+            known, places = {row.id for row in rows}, {row.prefix for row in rows}
+            lost = [each for each in used if each.record.id not in known and each.record.prefix not in places]
+            rows += map(self._used_row, lost)
+        return rows
+
+    def _others(self) -> list[Environment]:
+        """Return the environments of other tools; those that were adopted as what they are here."""
+        adopted = {key: each for key, each in self.used.all().items() if each.kind == "adopted"}
+        found = [row for row in find_foreign(self.site) if row.id not in adopted]
+        return [*map(self._used_row, adopted.values()), *found]
+
+    def _used_row(self, used: Used) -> Environment:
+        state: EnvironmentState = "slow"
+        with contextlib.suppress(Slow):
+            state = self._patience.ask(f"used {used.record.prefix}", state_of, used)
+        return row_of(used, self._published(), state)
 
     def compared(self) -> tuple[list[Environment], Mapping[str, Record]]:
         """Return the rows of ours, and by id the copies of records that they were compared with in the same look."""

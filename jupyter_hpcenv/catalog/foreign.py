@@ -38,7 +38,7 @@ def find_foreign(site: Site) -> list[Environment]:
             prefix = Path(os.path.realpath(candidate))
             os.fspath(prefix).encode()  # a name that is no text can not be shown, nor asked for
             if prefix not in found and not (prefix / ".hpcenv" / "environment.json").exists():
-                environment = _describe(prefix)
+                environment = describe(prefix)
                 if environment is not None:
                     found[prefix] = environment
     return list(found.values())
@@ -82,7 +82,8 @@ def _listed(folder: Path) -> list[Path]:
     return []
 
 
-def _describe(prefix: Path) -> Environment | None:
+def describe(prefix: Path) -> Environment | None:
+    """Return the row of a prefix that venv or conda made, or None; told by its files alone."""
     if (prefix / "conda-meta").is_dir():
         manager, python = "conda", _conda_python(prefix)
     elif (prefix / "pyvenv.cfg").is_file():

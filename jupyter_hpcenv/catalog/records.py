@@ -21,6 +21,7 @@ from ..files import decode, is_silent, make_private, read_regular, unreadable, w
 from ..models import Record
 from ..names import is_environment_id
 from ..site import Site
+from . import history, lockfiles
 
 RECORD = Path(".hpcenv") / "environment.json"
 _RECORD = str(RECORD)
@@ -152,6 +153,8 @@ class Records:
         """Remove the copy of a record: the environment is gone for good."""
         if is_environment_id(identifier):
             (self._copies / f"{identifier}.json").unlink(missing_ok=True)
+            lockfiles.forget(identifier, self._site)
+            history.forget(identifier, self._site)
 
     @property
     def _copies(self) -> Path:

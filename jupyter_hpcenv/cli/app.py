@@ -5,7 +5,22 @@ from __future__ import annotations
 import click
 
 from .. import __version__
-from . import activation, change, create, environments, modules, operations, packages, site
+from . import (
+    activation,
+    change,
+    clone,
+    create,
+    doctor,
+    environments,
+    health,
+    modules,
+    operations,
+    packages,
+    rebuild,
+    share,
+    site,
+    sizes,
+)
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -25,6 +40,21 @@ def app() -> None:
     """Make, change, list and delete environments whose kernels Jupyter shows."""
 
 
-for module in (create, environments, packages, change, activation, operations, modules, site):
+for module in (
+    create,
+    clone,
+    environments,
+    packages,
+    change,
+    activation,
+    operations,
+    modules,
+    site,
+    sizes,
+    rebuild,
+    doctor,
+    health,
+    share,
+):
     for command in module.COMMANDS:
         app.add_command(command)

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     "file",
     metavar="FILE",
     default="",
-    help="Requirements file, or what conda describes an environment by; “-” reads standard input.",
+    help="Requirements, pyproject.toml, pylock.toml, Pipfile, Pipfile.lock, a capsule, or what conda describes an "
+    "environment by; “-” reads standard input.",
+)
+@click.option("--extra", "extras", metavar="EXTRA", multiple=True, help="Extra of a pyproject.toml; repeatable.")
+@click.option(
+    "--group", "groups", metavar="GROUP", multiple=True, help="Dependency group, or “dev” of a Pipfile; repeatable."
 )
 @click.option("--manager", default="", metavar="MANAGER", help="Environment manager: venv (default), conda, modules.")
 @click.option("--channel", "-c", "channels", metavar="CHANNEL", multiple=True, help="Conda channel, best first.")
@@ -66,6 +71,8 @@ def create(
     name: str,
     packages: tuple[str, ...],
     file: str,
+    extras: tuple[str, ...],
+    groups: tuple[str, ...],
     manager: str,
     channels: tuple[str, ...],
     virtual_packages: tuple[str, ...],
@@ -90,7 +97,7 @@ def create(
 
     NAME is what it will be called; each PACKAGE is a requirement such as “numpy” or “pandas>=2”, or with
     “--manager conda” a match spec such as “numpy=2” or “conda-forge::r-base”. The file is then an
-    environment.yml, an explicit list or a lockfile.
+    environment.yml, an explicit list or a lockfile. A lockfile, or a capsule, gives exactly what it lists.
 
     The build goes on when the terminal is lost; Ctrl-C cancels it and removes what was built.
     """
@@ -99,12 +106,15 @@ def create(
 
     if sum(map(bool, (modules, modules_file, modules_from_loaded, collection))) > 1:
         raise click.UsageError("--module, --modules-file, --modules-from-loaded and --collection exclude each other.")
-    conda = manager == "conda"
+    text = text_of(file, "a description of an environment") if file else ""
+    described = manager == "conda" or _is_described(file, text)
     request = CreateRequest(
         name=name,
         packages=list(packages),
-        requirements=_requirements(file) if file and not conda else "",
-        file=text_of(file, "a description of an environment") if file and conda else "",
+        requirements=_requirements(text, file) if file and not described else "",
+        file=text if described else "",
+        extras=list(extras),
+        groups=list(groups),
         channels=list(channels),
         virtual_packages=dict(variable(text) for text in virtual_packages),
         installer=installer,
@@ -130,7 +140,7 @@ def create(
             session.output.say(f"{there.name} is there already; nothing was changed.")
             _answer(session, there)
             return 0
-    return _build(session, request)
+    return build(session, request)
 
 
 def _loaded(session: Session) -> list[str]:
@@ -143,7 +153,8 @@ def _loaded(session: Session) -> list[str]:
     return names
 
 
-def _build(session: Session, request: CreateRequest) -> int:
+def build(session: Session, request: CreateRequest) -> int:
+    """Submit a request, follow the operation to its end, and show what was made."""
     from . import failure
     from .follow import Stop, follow
     from .progress import view_for
@@ -205,15 +216,21 @@ def _existing(session: Session, request: CreateRequest) -> EnvironmentDetail | N
     return None
 
 
-def _requirements(file: str) -> str:
-    """Return the text of a requirements file; its relative ``-e`` paths are made absolute, as pip reads them."""
-    from .inputs import text_of
+def _is_described(file: str, text: str) -> bool:
+    """Tell by its name, and else by its content, whether a file is another thing than a list of requirements."""
+    from ..formats.described_python import looks_described
 
+    name = Path(file).name
+    return name == "Pipfile" or name.endswith((".toml", ".json", "Pipfile.lock")) or looks_described(text)
+
+
+def _requirements(text: str, file: str) -> str:
+    """Return a list of requirements; its relative ``-e`` paths are made absolute, as pip reads them."""
     folder = Path.cwd() if file == "-" else Path(file).absolute().parent
     return re.sub(
         r"(?m)^(\s*(?:-e|--editable)(?:\s+|=))(\.{1,2}(?:/[^\s#]*)?)(?=\s|$)",
         lambda match: match[1] + os.path.normpath(folder / match[2]),
-        text_of(file, "a requirements file"),
+        text,
     )
 
 

@@ -39,6 +39,7 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                     for kernel in environment.kernels
                 ),
                 ("Owner", environment.owner if environment.origin != "own" else ""),
+                ("Shared with", environment.shared.whom if environment.shared else ""),
                 ("Created", moment(environment.created)),
                 ("Activate", activation),
                 ("Id", environment.id),
@@ -126,17 +127,21 @@ def show(session: Session, reference: str) -> None:
 def delete(session: Session, reference: str, now: bool, force: bool) -> None:
     """Move an environment to the trash.
 
-    Its kernel leaves the launcher at once. ENVIRONMENT is its id, NAME or LOCATION/NAME.
+    Its kernel leaves the launcher at once. One that was adopted is forgotten, and nothing is done to its prefix.
+    ENVIRONMENT is its id, NAME or LOCATION/NAME.
     """
     admission = session.admission
     admission.reconcile()
+    adopted = admission.catalog.find(reference).origin == "adopted"
     item = admission.delete(reference, now=now, force=force)
     if now:
         admission.sweep()
-    session.output.result(item, _deleted(item))
+    session.output.result(item, _deleted(item, adopted=adopted))
 
 
-def _deleted(item: TrashItem) -> list[str]:
+def _deleted(item: TrashItem, *, adopted: bool = False) -> list[str]:
+    if not item.path and adopted:
+        return [f"Forgot {item.name}. Nothing was done to {item.prefix}."]
     if not item.path:
         return [f"Deleted {item.name} for good."]
     return [

@@ -91,8 +91,9 @@ def remove(session: Session, reference: str, unwanted: tuple[str, ...], dry_run:
     "form",
     metavar="FORMAT",
     default="",
-    help="environment.yml, environment-full.yml, explicit.txt or pixi.lock of a conda environment; requirements.txt or "
-    "requirements-full.txt of others; modules.txt. Default: what was asked for.",
+    help="environment.yml, environment-full.yml, explicit.txt or pixi.lock of a conda environment; requirements.txt, "
+    "requirements-full.txt, requirements-hashed.txt or pylock.toml of others; modules.txt; capsule.json. Default: what "
+    "was asked for.",
 )
 @click.option("--output", "-o", metavar="FILE", default="", help="Write it there; default: print it.")
 @with_session
@@ -127,7 +128,7 @@ def repair(session: Session, reference: str) -> int:
     Servers and commands that change something do this unasked; this is for when that did not succeed.
     """
     admission = session.admission
-    operation = _followed(session, lambda: admission.repair(reference))
+    operation = followed(session, lambda: admission.repair(reference))
     session.output.result(operation.result, [f"{operation.environment.name} is as it should be."])
     return 0
 
@@ -136,7 +137,7 @@ def _change(session: Session, reference: str, changes: Changes) -> int:
     from .planned import lines
 
     admission = session.admission
-    operation = _followed(session, lambda: admission.change_packages(reference, changes))
+    operation = followed(session, lambda: admission.change_packages(reference, changes))
     result = operation.result or {}
     plan = result if changes.dry_run else result.get("plan")
     if plan is None:  # its worker died after all was done, and what it did was not noted
@@ -147,7 +148,7 @@ def _change(session: Session, reference: str, changes: Changes) -> int:
     return 0
 
 
-def _followed(session: Session, begin: Callable[[], Operation]) -> Operation:
+def followed(session: Session, begin: Callable[[], Operation]) -> Operation:
     """Begin an operation and follow it to its end; raises its error where it did not succeed."""
     from . import failure
     from .follow import Stop, follow

@@ -6,6 +6,7 @@ import click
 
 from .output import size, table
 from .session import Session, with_session
+from .sizes import kept, quota
 
 
 @click.command()
@@ -24,16 +25,18 @@ def pythons(session: Session) -> None:
 @with_session
 def locations(session: Session) -> None:
     """List places for environments."""
-    found = session.admission.facts()["locations"]
-    head = ("NAME", "STATE", "FREE", "ROOT", "WHAT", "")
+    found = session.admission.locations()
+    head = ("NAME", "STATE", "FREE", "QUOTA", "KEPT", "ROOT", "WHAT", "")
     cells = [
         (
-            each["name"],
-            each["state"],
-            "" if each["free_bytes"] is None else size(each["free_bytes"]),
-            each["root"],
-            each["message"] or each["description"],
-            "default" if each["default"] else "",
+            each.name,
+            each.state,
+            "" if each.free_bytes is None else size(each.free_bytes),
+            quota(each),
+            kept(each),
+            each.root,
+            each.message or each.description,
+            ", ".join(filter(None, ["default" if each.default else "", "for sharing" if each.sharing else ""])),
         )
         for each in found
     ]

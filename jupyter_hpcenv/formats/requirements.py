@@ -185,7 +185,7 @@ def parse_requirements(text: str, rules: Rules, folder: Path | None = None) -> l
             hints=["Take the manager conda (--manager conda), which reads it."],
         )
     found: list[str] = []
-    for number, line in _logical_lines(text.removeprefix("\ufeff")):
+    for number, line in logical_lines(text.removeprefix("\ufeff")):
         bare = re.sub(r"(^|\s)#.*$", "", line).strip()
         if not bare:
             continue
@@ -206,7 +206,7 @@ def parse_requirements(text: str, rules: Rules, folder: Path | None = None) -> l
     return list(dict.fromkeys(found))
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
+def logical_lines(text: str) -> list[tuple[int, str]]:
     """Return (number, line) with continuations joined as pip does."""
     lines, pending, begun = [], "", 0
     for number, line in enumerate(text.splitlines(), 1):

@@ -9,12 +9,15 @@ from .languages import kernels_of_languages
 from .launch import rehearse_launch, render_launch, samples, write_launch
 from .live import running, running_kernels
 from .preflight import prove, warm
+from .used import checked, publish_used, write_start
 
 __all__ = [
+    "checked",
     "derive",
     "kernels_of_languages",
     "prove",
     "publish",
+    "publish_used",
     "published",
     "rehearse_launch",
     "render_launch",
@@ -24,4 +27,5 @@ __all__ = [
     "unpublish",
     "warm",
     "write_launch",
+    "write_start",
 ]

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,13 +80,30 @@ _FAILURES = {
         "The program of this kernel of the environment “{name}” is gone.",
         "The package that brings it was removed from {prefix}, or has it elsewhere by now.",
     ),
+    "withdrawn": (
+        "The environment “{name}” is not there any more.",
+        "It was made by {owner}, and its folder {prefix} does not exist, or can not be seen from this computer. Its "
+        "owner may have deleted it, or its filesystem may not be mounted here.",
+    ),
+    "closed": (
+        "The environment “{name}” is not shared with you any more.",
+        "You may not enter its folder {prefix}, which belongs to {owner}.",
+    ),
+    "untrusted": (
+        "The environment “{name}” is not any more what you decided to trust.",
+        "Since then somebody has changed who can write {prefix}, or what lies there.",
+    ),
+    "decision_gone": (
+        "The environment “{name}” is not used by you any more.",
+        "The launch script that was made for you, to start what lies in {prefix}, is gone.",
+    ),
     "no_python": (
         "The modules of the environment “{name}” bring no Python.",
         "The environment consists of modules alone, and none of them puts a python on PATH.",
     ),
 }
 
-_AGAIN = "create the environment again in the Environments panel or with “jupyter hpcenv create”"
+_AGAIN = "build the environment again with “jupyter hpcenv rebuild”"
 _MODULES = (
     "ask those who look after the modules, or choose others for the environment in the Environments panel or with "
     "“jupyter hpcenv edit”"
@@ -107,8 +125,14 @@ _ADVICE_OF_CONDA = {
     "python_gone": "install python into the environment in the Environments panel or with “jupyter hpcenv install”",
 }
 
+_USE_AGAIN = "use it again in the Environments panel or with “jupyter hpcenv use”, or “adopt” if another tool made it"
+
 #: What to do about it.
 _ADVICE = {
+    "withdrawn": "ask its owner, or make an environment of your own from the list of its packages",
+    "closed": "ask its owner, or make an environment of your own from the list of its packages",
+    "untrusted": f"ask its owner to put that right. If all is well, {_USE_AGAIN}",
+    "decision_gone": _USE_AGAIN,
     "activation": "see what was said, and whether the temporary folder has room",
     "activation_ended": _SCRIPTS,
     "activation_late": f"try again. If it happens again, {_SCRIPTS}",
@@ -133,7 +157,13 @@ def explanation(reason: str, facts: dict[str, str], words: str = "") -> list[str
     if os.path.isdir(f"{prefix}/conda-meta"):  # noqa: PTH112
         failures, advices = {**_FAILURES, **_FAILURES_OF_CONDA}, {**_ADVICE, **_ADVICE_OF_CONDA}
     title, why = failures[reason]
-    why = why.format(name=name, prefix=prefix, state=_state_of(prefix) if reason == "python_gone" else "")
+    owner = facts.get("owner") or "somebody else"
+    why = why.format(name=name, prefix=prefix, owner=owner, state=_state_of(prefix) if reason == "python_gone" else "")
+    if reason == "untrusted":
+        why = f"{why} {words}".rstrip()
+        words = ""
+    if facts.get("packages"):
+        why = f"{why} The list of its packages, as it was on {facts.get('since')}, is in {facts['packages']}."
     advice = advices.get(reason, f"if the folder or the Python can come back, bring it back; otherwise {_AGAIN}")
     said = cleaned(words)
     speaker = "This was said" if reason.startswith("activation") else "The module system said"
@@ -144,6 +174,43 @@ def explanation(reason: str, facts: dict[str, str], words: str = "") -> list[str
         f"What to do: {advice}. "
         "Then restart this kernel. Another kernel can be chosen from the menu Kernel, Change Kernel.",
     ]
+
+
+def distrusted(folder: Path) -> str:
+    """Return what is not as it was when this environment's user decided to trust it, by ``trust.json`` in *folder*."""
+    try:
+        trust = json.loads((folder / "trust.json").read_text(encoding="utf-8"))
+        prefix, python = trust["inside"][0], trust["python"]
+        facts = os.stat(prefix)  # noqa: PTH116
+        if facts.st_uid != trust["uid"]:
+            return f"{prefix} belongs to uid {facts.st_uid} now, and belonged to uid {trust['uid']}."
+        if facts.st_ino != trust["inode"]:
+            return f"Another folder lies at {prefix} now."
+        for place in [*trust["inside"], *trust["folders"]]:
+            if said := _widened(place, os.stat(place), trust, above=place in trust["folders"]):  # noqa: PTH116
+                return said
+        real = os.path.realpath(os.path.join(prefix, "bin", "python"))  # noqa: PTH118
+        if python and real != python:
+            return f"Its Python is {real} now, and was {python}."
+        if facts.st_dev != trust["device"]:
+            return f"Another filesystem is mounted at {prefix} now."
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}."
+    except (ValueError, KeyError, TypeError, IndexError):
+        pass
+    return ""
+
+
+def _widened(place: str, facts: os.stat_result, trust: dict[str, Any], *, above: bool) -> str:
+    mode = stat.S_IMODE(facts.st_mode)
+    if facts.st_uid not in trust["trusted"]:
+        return f"{place} belongs to uid {facts.st_uid} now."
+    if not mode & 0o022 or f"{facts.st_uid}:{facts.st_gid}:{mode:o}" in trust["allowed"]:
+        return ""
+    if above and mode & stat.S_ISVTX:
+        return ""
+    who = "Everybody" if mode & 0o002 else f"The group {facts.st_gid}"
+    return f"{who} can write {place} now (mode {mode:o})."
 
 
 def cleaned(words: str) -> str:
@@ -204,6 +271,8 @@ def main(arguments: list[str]) -> int:
     reason = arguments[0] if arguments else "incomplete"
     facts, language = facts_of(Path(__file__).parent), language_of(Path(__file__).parent)
     words = os.environ.pop("HPCENV_WORDS", "")
+    if reason == "untrusted":
+        words = distrusted(Path(__file__).parent)
     connection = connection_file(arguments)
     try:
         if not connection:  # started by hand, not by Jupyter

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +110,21 @@ def cache_folder(site: Site) -> Path:
     return site.data_dir / "launch-cache"
 
 
-def publish(record: Record, kernel: Kernel, site: Site) -> Path:
+def publish(
+    record: Record,
+    kernel: Kernel,
+    site: Site,
+    *,
+    stub: str = "",
+    about: Mapping[str, str] | None = None,
+    beside: Mapping[str, bytes] | None = None,
+) -> Path:
     """Put the kernelspec of *record* under ``kernel.name`` and return its folder; replaces an older one of its own.
 
-    Called after the record is written, and again whenever it changed. Raises `NameTaken` where another
-    environment or another tool has the name, `Refused` where others could change the kernelspec, and for a kernel
-    that a package brings what `jupyter_hpcenv.kernels.languages.language_of` raises.
+    Called after the record is written, and again whenever it changed. For an environment that is somebody else's,
+    *stub* is its ``launch``, *about* what its metadata says besides, and *beside* are more files. Raises `NameTaken`
+    where another environment or another tool has the name, `Refused` where others could change the kernelspec, and for
+    a kernel that a package brings what `jupyter_hpcenv.kernels.languages.language_of` raises.
     """
     check_kernel_name(kernel.name)
     language = languages.language_of(Path(record.prefix), kernel.source) if kernel.source else None
@@ -130,8 +140,12 @@ def publish(record: Record, kernel: Kernel, site: Site) -> Path:
             for name, data in logos(Path(record.prefix), resources).items():
                 write_atomic(ready / name, data, 0o644)
             write_atomic(ready / "explain.py", Path(__file__).with_name("explain.py").read_bytes(), 0o644)
-            write_atomic(ready / "launch", _stub(record, kernel, site, language).encode(), 0o755)
-            write_json(ready / "kernel.json", kernel_json(record, kernel, target, language), 0o644)
+            for name, data in (beside or {}).items():
+                write_atomic(ready / name, data, 0o644)
+            write_atomic(ready / "launch", (stub or _stub(record, kernel, site, language)).encode(), 0o755)
+            spec = kernel_json(record, kernel, target, language)
+            spec["metadata"]["hpcenv"].update(about or {})
+            write_json(ready / "kernel.json", spec, 0o644)
             publish_dir(ready, target)
         except BaseException:
             with contextlib.suppress(OSError):

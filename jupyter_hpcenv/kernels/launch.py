@@ -38,15 +38,17 @@ def render_launch(
     timeout: int = _TIMEOUT,
     cache: bool = True,
     activation: Activation | None = None,
+    beside: Path | None = None,
 ) -> str:
     """Return the text of the launch script; pure.
 
     *variables* are the site's; the record's own win. *timeout* is for loading modules and for the scripts of a conda
     environment, *cache* for modules; *activation* is what a conda environment does when it is activated, as far as
-    it is known. Raises `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template
-    that would leave modules or activation out, and what `jupyter_hpcenv.site.rendering.render` raises.
+    it is known; *beside* is the folder for what the script needs, if that is not the prefix's own. Raises
+    `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template that would leave modules
+    or activation out, and what `jupyter_hpcenv.site.rendering.render` raises.
     """
-    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache, activation))
+    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache, activation, beside))
     if record.modules and "load.bash" not in text:
         raise HpcenvError(
             f"The site's template {TEMPLATE} does not load modules, and “{record.name}” needs some.",
@@ -72,13 +74,19 @@ def samples(record: Record, modules: ModuleSet) -> dict[str, list[Mapping[str, o
 
 
 def _values(
-    record: Record, variables: Mapping[str, str], timeout: int, cache: bool, activation: Activation | None
+    record: Record,
+    variables: Mapping[str, str],
+    timeout: int,
+    cache: bool,
+    activation: Activation | None,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """Return what the template may say of an environment; raises `InvalidVariable`."""
     merged = {**variables, **record.variables}
     for name, value in merged.items():
         check_variable(name, value)
-    loader = str(loader_path(Path(record.prefix)))
+    folder = beside or launch_path(Path(record.prefix)).parent
+    loader = str(folder / LOADER.name)
     return {
         "id": record.id,
         "name": record.name,
@@ -91,18 +99,18 @@ def _values(
         "only_modules": record.manager == "modules",
         "variables": [[name, value] for name, value in merged.items()],
         **_modules(record.modules, loader, timeout, cache),
-        **_conda(record, activation or Activation(), timeout),
+        **_conda(record, activation or Activation(), timeout, str(folder / RUNNER.name)),
     }
 
 
-def _conda(record: Record, activation: Activation, timeout: int) -> dict[str, Any]:
+def _conda(record: Record, activation: Activation, timeout: int, runner: str) -> dict[str, Any]:
     """Return what the templates need to know of a conda environment."""
     if record.manager != "conda":
         return {"conda": False}
     return {
         "conda": True,
         "conda_name": default_name(record.prefix),
-        "runner": str(runner_path(Path(record.prefix))),
+        "runner": runner,
         "timeout": str(timeout),
         "settled": bool(activation.settled and activation.digests),
         "digests": activation.digests or [],
@@ -148,7 +156,12 @@ def rehearse_launch(record: Record, site: Site) -> None:
     _rendered(record, site)
 
 
-def _rendered(record: Record, site: Site) -> str:
+def render_for(record: Record, site: Site, folder: Path) -> str:
+    """Return the launch script of an environment that is somebody else's; what it needs lies beside it in *folder*."""
+    return _rendered(record, site, folder)
+
+
+def _rendered(record: Record, site: Site, beside: Path | None = None) -> str:
     return render_launch(
         record,
         site.variables,
@@ -156,6 +169,7 @@ def _rendered(record: Record, site: Site) -> str:
         timeout=site.module_timeout,
         cache=site.module_cache,
         activation=read_activation(Path(record.prefix)) if record.manager == "conda" else None,
+        beside=beside,
     )
 
 

@@ -103,6 +103,21 @@ def proven(record: Record, site: Site) -> Record:
     return msgspec.structs.replace(record, preflight=preflight)
 
 
+#: What people know of a record, with the words for it.
+_WORDS = {
+    "display_name": "display name",
+    "variables": "variables",
+    "modules": "modules",
+    "kernels": "kernels",
+    "activation": "activation files",
+}
+
+
+def differing(before: Record, after: Record) -> list[str]:
+    """Return in words what differs between two records of an environment, never a value."""
+    return [words for field, words in _WORDS.items() if getattr(before, field) != getattr(after, field)]
+
+
 def commit(record: Record, records: Records, site: Site, guard: Callable[[], None]) -> None:
     """Write a changed record and bring its faces in step; what can not be rendered is refused before.
 

@@ -24,6 +24,7 @@ from ..names import kernel_name, secret_warnings
 from ..process import environment, stop_marked
 from ..site import Site
 from ..site.config import username
+from . import bytecode
 from .faces import publish_faces
 from .ground import break_ground, clear_ground
 from .surroundings import captured_again, surroundings
@@ -38,6 +39,10 @@ class Work(msgspec.Struct, kw_only=True):
     """Captured when it was submitted; loaded again where it is built."""
     variables: dict[str, str] = {}
     """Of its kernel: the request's, and those of its file."""
+    source: str = ""
+    """The prefix that it is a clone of, if that is one's own."""
+    effective: CreateRequest | None = None
+    """The request with what a capsule or the source of a clone added to it; None: it is what was asked for."""
 
 
 def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
@@ -85,15 +90,16 @@ def create(
     manager: Manager,
     report: Reporter,
     guard: Callable[[], None],
+    before: Record | None = None,
 ) -> Record:
     """Build what *request* asks for at ``target.prefix`` and return its record; called by the worker.
 
     *guard* raises when another process has taken the operation over: it is asked at the commit, and
-    before anything is removed.
+    before anything is removed. *before* is the record of an environment that is built again.
     """
     prefix = Path(target.prefix)
     try:
-        record = _build(request, work, target, operation, site, manager, report, guard)
+        record = _build(request, work, target, operation, site, manager, report, guard, before)
         report.step("publish")
         report.check()
         Records(site).write(record, guard)
@@ -133,6 +139,7 @@ def _build(
     manager: Manager,
     report: Reporter,
     guard: Callable[[], None],
+    before: Record | None,
 ) -> Record:
     prefix = Path(target.prefix)
     if request.kernel:
@@ -145,6 +152,8 @@ def _build(
     captured = _captured(work, site, report)
     around = surroundings(captured, request.build_variables)
     built = manager.create(work.choice, work.requirements, prefix, report, around)
+    if work.source and (taken := bytecode.take_over(Path(work.source), prefix)):
+        report.line("output", f"{taken} compiled files are those of {work.source}.")
     title = request.display_name or f"{request.name} (Python {'.'.join(built.python.split('.')[:2])})"
     own_python = built.python_path if manager.name == "modules" else ""
     now = utc_now()
@@ -175,7 +184,9 @@ def _build(
         changed=now,
         operation=operation,
     )
-    if request.kernel:
+    if before is not None:
+        record = _as_before(record, before)
+    elif request.kernel:
         others, refused = kernels.kernels_of_languages(record)
         record.kernels += others
         for warning in refused:
@@ -190,6 +201,22 @@ def _build(
     what = "The kernel started and answered" if request.kernel else "Its Python started"
     report.line("output", f"{what} in {record.preflight.seconds:.1f} s; its Python is {own_python or prefix}.")
     return record
+
+
+def _as_before(record: Record, before: Record) -> Record:
+    """Return the record of what was built again: what people know and decided of it stays."""
+    return msgspec.structs.replace(
+        record,
+        packages=before.packages,
+        channels=before.channels or record.channels,
+        virtual_packages=before.virtual_packages,
+        variables=before.variables,
+        display_name=before.display_name,
+        kernels=before.kernels,
+        activation=before.activation,
+        created=before.created,
+        revision=before.revision + 1,
+    )
 
 
 def _captured(work: Work, site: Site, report: Reporter) -> Captured | None:

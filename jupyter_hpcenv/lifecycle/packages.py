@@ -22,7 +22,7 @@ from ..managers.contract import Choice, Manager, Outcome, Surroundings
 from ..models import Changes, Record, Reporter, Step, utc_now
 from ..process import stop_marked
 from ..site import Site
-from . import change
+from . import change, share
 from .faces import bring_in_step
 from .surroundings import captured_again, surroundings
 
@@ -114,6 +114,7 @@ def change_packages(
         manager.keep(record, work.changes, prefix / BEFORE)
         outcome = manager.change(record, work.choice, work.changes, prefix / BEFORE, report, around)
         after = _recorded(record, outcome, operation, around)
+        share.open_again(after, report)
         report.step("prove")
         after = _proven(after, site, report)
         report.step("publish")

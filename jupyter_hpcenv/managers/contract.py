@@ -11,7 +11,7 @@ from traitlets import MetaHasTraits
 from traitlets.config import Configurable
 
 from ..errors import InvalidRequest, WrongState
-from ..models import Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import Changes, Contents, CreateRequest, LockedPackage, PythonFact, Rebuild, Record, Reporter, Step
 
 
 class ManagerFacts(msgspec.Struct, kw_only=True):
@@ -143,9 +143,17 @@ class Manager(Configurable, metaclass=ManagerMeta):
         """Return exactly what is in a prefix, read from its files; raises `WrongState` where that can not be told."""
         raise WrongState(f"What is in {record.name} can not be written down.", hints=["Use it where it is."])
 
+    def exact(self, record: Record) -> Contents:
+        """Return the same for a rebuild: a package that no list can name is left out, and its reason a warning."""
+        return self.contents(record)
+
     def lockfile(self, record: Record) -> str:
         """Return the same as the lockfile of the manager's own world; may start programs."""
         raise WrongState(f"There is no lockfile of {record.name}.", hints=["Take another format."])
+
+    def with_digests(self, record: Record, packages: list[LockedPackage]) -> list[LockedPackage]:
+        """Return exact Python packages with what their index says of their archives; may start programs."""
+        return packages
 
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a prefix elsewhere gets the very packages of *record*'s; raises `WrongState` where none can.

@@ -36,6 +36,10 @@ _BACKEND = re.compile(
     r"|not available in the build environment"
 )
 _LOCKS = re.compile(r"[Ff]ailed to lock `([^`]+)`: .*?\(os error \d+\)")
+_OTHER = re.compile(
+    r"Hash mismatch for `([^`]+)`|DO NOT MATCH THE HASHES FROM .*?contents carefully\S* .*?tampered with them\. (\S+)"
+)
+_LOCK_AGAIN = "If the versions were changed by hand, lock again."
 _PYTHON = re.compile(r"does not satisfy Python|requires a different Python|Requires-Python|requires Python")
 
 
@@ -54,6 +58,12 @@ def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] |
         )
     if refused := no_locks(lines):
         return refused
+    if match := _OTHER.search(flat):
+        return BuildFailed(
+            f"The archive of {(match[1] or match[2]).strip('.,:')} is not the one that the file names by its digest.",
+            hints=["Do not use it before you know why: ask who made the file, or who runs the index.", _LOCK_AGAIN],
+            reason=said,
+        )
     if _BACKEND.search(flat) or _BUILD.search(flat):
         return _not_built(flat, said, missing.find(lines), providers or {})
     if "No solution found" in flat or "requirements are unsatisfiable" in flat:

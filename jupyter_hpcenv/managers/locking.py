@@ -62,17 +62,7 @@ def lock(prefix: Path, without: Collection[str] = (), not_by: str = "") -> list[
     Indexes leave no digest behind. Raises `WrongState` with the names of what no index or repository has: editable
     ones, and what was installed from a folder or file.
     """
-    lines: dict[str, str] = {}
-    refused = []
-    for folder in _metadata(prefix):
-        package = packages.read(folder)
-        name = package.name if package else folder.stem.partition("-")[0]
-        if canonicalize_name(name) in without or (not_by and packages.installer_of(folder) == not_by):
-            continue
-        try:
-            lines.setdefault(str(canonicalize_name(name)), _line(folder, package))
-        except _UnlockedError as error:
-            refused.append(f"{_shown(name)} ({error})")
+    found, refused = lines(prefix, without, not_by)
     if refused:
         more = len(refused) - _MOST_NAMED
         named = ", ".join(refused[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -83,7 +73,23 @@ def lock(prefix: Path, without: Collection[str] = (), not_by: str = "") -> list[
                 "Or use the environment where it is: a batch script without --node-local does.",
             ],
         )
-    return [lines[name] for name in sorted(lines) if name not in _TOOLS]
+    return found
+
+
+def lines(prefix: Path, without: Collection[str] = (), not_by: str = "") -> tuple[list[str], list[str]]:
+    """Return the requirements of `lock`, and what no list can tell an installer how to get again, with the reason."""
+    known: dict[str, str] = {}
+    refused = []
+    for folder in _metadata(prefix):
+        package = packages.read(folder)
+        name = package.name if package else folder.stem.partition("-")[0]
+        if canonicalize_name(name) in without or (not_by and packages.installer_of(folder) == not_by):
+            continue
+        try:
+            known.setdefault(str(canonicalize_name(name)), _line(folder, package))
+        except _UnlockedError as error:
+            refused.append(f"{_shown(name)} ({error})")
+    return [known[name] for name in sorted(known) if name not in _TOOLS], refused
 
 
 def _metadata(prefix: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
@@ -41,17 +42,32 @@ def list_packages(prefix: Path, *, not_by: str = "") -> list[Package]:
     return [found[name] for name in sorted(found)]
 
 
+def sees_below(prefix: Path) -> bool:
+    """Tell whether a virtual environment sees the packages of its Python, as its ``pyvenv.cfg`` says."""
+    with contextlib.suppress(OSError, BrokenRecord):
+        text = read_regular(prefix / "pyvenv.cfg", 100_000).decode(errors="replace")
+        return re.search(r"(?im)^include-system-site-packages\s*=\s*true\s*$", text) is not None
+    return False
+
+
+def requirements(prefix: Path) -> dict[str, list[str]]:
+    """Return by canonical name what each package of the prefix's own says that it requires, as it says it."""
+    found: dict[str, list[str]] = {}
+    for folder in prefix.glob("lib/python3.*/site-packages/*.dist-info"):
+        fields = _fields(folder)
+        name = fields.get("Name") if fields else None
+        if fields is not None and name:
+            found.setdefault(str(canonicalize_name(name.strip())), []).extend(fields.get_all("Requires-Dist") or [])
+    return found
+
+
 def needs(prefix: Path, python: str) -> dict[str, set[str]]:
     """Return by canonical name what each package of the prefix's own requires, extras apart, under *python*."""
     under = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python, "extra": ""}
     found: dict[str, set[str]] = {}
-    for folder in prefix.glob("lib/python3.*/site-packages/*.dist-info"):
-        fields = _fields(folder)
-        name = fields.get("Name") if fields else None
-        if fields is None or not name:
-            continue
-        wanted = found.setdefault(str(canonicalize_name(name.strip())), set())
-        for text in fields.get_all("Requires-Dist") or []:
+    for name, texts in requirements(prefix).items():
+        wanted = found.setdefault(name, set())
+        for text in texts:
             with contextlib.suppress(InvalidRequirement, UndefinedEnvironmentName):
                 requirement = Requirement(text)
                 if requirement.marker is None or requirement.marker.evaluate(under):

@@ -14,10 +14,10 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import Changes, Contents, CreateRequest, LockedPackage, PythonFact, Rebuild, Record, Reporter, Step
 from ..process import environment
 from ..site import Site
-from . import changing, index, installers, locking, packages, pipconf, snapshot
+from . import changing, exact, index, installers, locking, packages, pipconf, snapshot
 from .contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
@@ -128,8 +128,9 @@ class VenvManager(Manager):
         """Decide Python, creator and installer, and ask the index; raises what can be known now."""
         _known(request.installer, INSTALLERS, "installer")
         _known(request.creator, CREATORS, "creator")
-        python = choose_python(request.python or around.python, find_pythons(self._site), around.environ)
-        _check_minor(python, around, find_pythons(self._site))
+        found = find_pythons(self._site)
+        python = exact.python_for(request.python or around.python, contents, found, around.environ)
+        _check_minor(python, around, found)
         wanted = request.system_site_packages
         layered = around.brings_packages if wanted is None else wanted
         installer, reason = self._installer(request.installer, around, layered=layered)
@@ -145,6 +146,7 @@ class VenvManager(Manager):
                 hints=["Take that line out of pip's configuration, or choose uv as the installer."],
             )
         warnings = self._warnings(installer, layered)
+        locked = exact.select(contents, python, warnings)
         if creator == "venv" and not has_ensurepip(python):
             warnings.append(f"{python.label} has no ensurepip, so virtualenv makes the prefix.")
             creator = "virtualenv"
@@ -158,6 +160,9 @@ class VenvManager(Manager):
             kernel=request.kernel,
             options=self._options(installer, around),
         )
+        if locked:
+            choice.options["locked"] = exact.lines(locked)
+            choice.options["as_source"] = contents is not None and contents.kind == "clone"
         if self.probe_index and not self.no_index:
             self._ask_index(choice, requirements, around.environ or None)
         return choice
@@ -225,9 +230,13 @@ class VenvManager(Manager):
         installers.seed_backend(choice, prefix, env, report)
         tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else _pip_of(prefix)
         with self._own_folder() as folder:
-            constrained = installers.write_constraints(folder, around)
-            wanted = installers.write_requirements(folder, requirements, choice.kernel, constrained=constrained)
-            installers.install(choice, wanted, prefix, env, report, self._site.module_hints)
+            if choice.options.get("locked"):
+                hints = self._site.module_hints
+                exact.install(choice, requirements, prefix, folder, env, around, report, hints)
+            else:
+                constrained = installers.write_constraints(folder, around)
+                wanted = installers.write_requirements(folder, requirements, choice.kernel, constrained=constrained)
+                installers.install(choice, wanted, prefix, env, report, self._site.module_hints)
         return Built(
             creator=choice.creator,
             installer=choice.installer,
@@ -349,6 +358,28 @@ class VenvManager(Manager):
     def contents(self, record: Record) -> Contents:
         """Return each package with its exact version, and its digest where one is known."""
         return Contents(kind="requirements", name=record.name, pip=locking.lock(Path(record.prefix)))
+
+    def exact(self, record: Record) -> Contents:
+        """Return each package with its exact version; what is editable, or from a folder, is left to what was asked."""
+        lines, refused = locking.lines(Path(record.prefix))
+        return Contents(kind="requirements", name=record.name, pip=lines, warnings=refused)
+
+    def with_digests(self, record: Record, packages: list[LockedPackage]) -> list[LockedPackage]:
+        """Return *packages* with the digests that the index has of them; asks it through uv, as pip would be asked."""
+        from . import digests
+
+        installer = record.installer if record.installer in INSTALLERS else "pip"
+        choice = Choice(
+            python=PythonFact(path=record.python_path, real="", version=record.python, source="path", label=""),
+            creator="",
+            installer=installer,
+            options=self._options(installer, Surroundings()),
+        )
+        prefix = Path(record.prefix)
+        env = installers.build_environment(environment(self._site.passthrough), choice, prefix)
+        with self._own_folder() as folder:
+            options = [each for each in installers.common_options(choice.options) if each != "--no-build-isolation"]
+            return digests.with_digests(packages, prefix / "bin" / "python", env, options, folder)
 
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a prefix elsewhere gets the very packages of *record*'s; raises what `locking.lock` raises."""

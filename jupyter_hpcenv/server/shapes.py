@@ -12,6 +12,8 @@ import msgspec
 from ..admission.exporting import Exported as Exported
 from ..admission.modules import ModuleCheck as ModuleCheck
 from ..admission.using import Activation as Activation
+from ..doctor import Finding as Finding
+from ..lifecycle.health import Health as Health
 from ..managers.contract import ManagerFacts
 from ..models import Location, PythonFact
 from ..modules import Available

@@ -23,6 +23,9 @@ from ..files import make_private
 from ..models import Platform
 from ..names import check_location_name, check_variable
 
+#: Who may be asked for quotas.
+QUOTAS = ("auto", "lfs", "quota", "none")
+
 
 class Site(Configurable):
     """Where environments may lie, which Pythons exist, and what every kernel gets."""
@@ -30,6 +33,9 @@ class Site(Configurable):
     locations = Dict(
         help="""Named places for environments: ``{name: folder}`` or ``{name: {"root": folder, "description": text,
         "templates": folder}}``; templates there come before those of template_dirs, for environments of this place.
+        Besides may be said: purge_days and purge_by (atime, mtime or ctime) where unused files go, backed_up (True or
+        False), group or project whose quota counts, quota as below for this place alone, and sharing: True where
+        environments may be shared with colleagues.
         In a folder, ``$VARIABLES`` and ``~`` are expanded, and so are {username}, {group}, {cluster}, {os}, {arch},
         {python_version} (of the environment, such as 3.12: one folder for each) and {data_dir} (jupyter_hpcenv's own
         folder in the user's Jupyter data folder).
@@ -60,10 +66,36 @@ class Site(Configurable):
                 raise TraitError(f"c.Site.locations[{name!r}] needs a folder: a text, or a dictionary with “root”.")
             if isinstance(value, dict) and not isinstance(value.get("templates", ""), str):
                 raise TraitError(f"c.Site.locations[{name!r}] has “templates” that are no folder.")
+            if isinstance(value, dict) and (wrong := _wrong_fact(value)):
+                raise TraitError(f"c.Site.locations[{name!r}]: {wrong}")
         return dict(proposal["value"])
 
     default_location = Unicode(
-        help="Name of the location that is taken when none is asked for; empty: the first that is writable."
+        help="""Name of the location that is taken when none is asked for; empty: the first that is writable and not
+        purged, then the first that is writable."""
+    ).tag(config=True)
+
+    quota = Enum(
+        QUOTAS,
+        default_value="auto",
+        help="""Who is asked for quotas: lfs (of Lustre), quota, none, or auto: the one that is there for the
+        filesystem. A location's own ``"quota"`` may besides be a program as a list of words, in which {root},
+        {location}, {username}, {group} and {project} are replaced; it prints one JSON object with the numbers
+        used_bytes, limit_bytes, used_files and limit_files, of which each may be left out.""",
+    ).tag(config=True)
+
+    quota_timeout = Int(10, min=1, help="Seconds that a program may take to tell a quota.").tag(config=True)
+
+    least_bytes = Int(
+        100_000_000,
+        min=0,
+        help="Bytes that must be free, by filesystem and quota, before anything is built whose size is not known.",
+    ).tag(config=True)
+
+    least_files = Int(5_000, min=0, help="The same for files.").tag(config=True)
+
+    size_patience = Int(
+        120, min=1, help="Seconds that measuring one environment may take before its size is given up as unknown."
     ).tag(config=True)
 
     prefix_patterns = List(
@@ -242,6 +274,25 @@ class Site(Configurable):
     def explicit(self) -> Config:
         """Return the configuration that this object was made with."""
         return self.config
+
+
+def _wrong_fact(value: dict[str, Any]) -> str:
+    """Return what is wrong with the facts of a location, in a sentence; empty if nothing is."""
+    days, by = value.get("purge_days"), value.get("purge_by", "")
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
+        return "“purge_days” is a number of 1 or more."
+    if by not in ("", "atime", "mtime", "ctime"):
+        return "“purge_by” is atime, mtime or ctime."
+    for word in ("backed_up", "sharing"):
+        if not isinstance(value.get(word, True), bool):
+            return f"“{word}” is True or False."
+    for word in ("group", "project"):
+        if not isinstance(text := value.get(word, ""), str) or text.startswith("-"):
+            return f"“{word}” is a name."
+    asked = value.get("quota", "auto")
+    if isinstance(asked, list | tuple):
+        return "" if asked and all(isinstance(word, str) and word for word in asked) else "“quota” has no words."
+    return "" if asked in QUOTAS else f"“quota” is one of {', '.join(QUOTAS)}, or a program as a list of words."
 
 
 def os_release() -> str:

@@ -6,6 +6,7 @@ Links above a root and at it are resolved (staff tell users to link scratch into
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import platform
@@ -139,8 +140,11 @@ def describe(site: Site, name: str) -> Location:
 
 def _describe(site: Site, name: str) -> Location:
     value = site.locations[name]
-    description = value.get("description", "") if isinstance(value, dict) else ""
-    location = Location(name=name, root="", description=description)
+    told = value if isinstance(value, dict) else {}
+    location = Location(name=name, root="", description=told.get("description", ""))
+    for fact in ("group", "project", "purge_days", "purge_by", "backed_up", "sharing"):
+        if fact in told:
+            setattr(location, fact, told[fact])
     try:
         root = root_of(site, name)
     except LocationUnavailable as error:
@@ -177,15 +181,32 @@ def _look_at(site: Site, location: Location, root: Path) -> None:
         location.free_files, location.total_files = facts.f_favail, facts.f_files
 
 
+def facts_at(name: str, folder: Path) -> Location:
+    """Return how a folder outside all locations stands, under *name*; what can not be told is left out."""
+    location = Location(name=name, root=str(folder))
+    with contextlib.suppress(OSError):
+        facts = os.statvfs(folder)
+        location.free_bytes = facts.f_bavail * facts.f_frsize
+        location.total_bytes = facts.f_blocks * facts.f_frsize
+        if facts.f_files:
+            location.free_files, location.total_files = facts.f_favail, facts.f_files
+    return location
+
+
 def _is_ours(site: Site, root: Path) -> bool:
     """Tell whether a root lies in our own data folder, whose parents we may make."""
     return root.is_relative_to(site.data_dir)
 
 
 def all_locations(site: Site) -> list[Location]:
-    """Return every configured location as it stands now, the default one marked."""
+    """Return every configured location as it stands now, the default one marked: what is purged is none if it can be.
+
+    Quotas are not asked for here; see `quotas`.
+    """
     found = [describe(site, name) for name in site.locations]
-    chosen = site.default_location or next((place.name for place in found if place.state == "ready"), "")
+    ready = [place for place in found if place.state == "ready"]
+    kept = [place for place in ready if place.purge_days is None]
+    chosen = site.default_location or next((place.name for place in [*kept, *ready]), "")
     for place in found:
         place.default = place.name == chosen
     return found

@@ -5,6 +5,7 @@ import type {
   Dialect,
   IActivation,
   IExported,
+  IFinding,
   ICapturedModule,
   IChanges,
   ICreateRequest,
@@ -104,6 +105,11 @@ export class Api {
   /** The environment as a file; without a format, as what was asked for. */
   exported(id: string, format: string): Promise<IExported> {
     return this.send('GET', ['environments', id, 'export'], { query: format ? { format } : {} });
+  }
+
+  /** What is wrong with it; the server looks now. */
+  findings(id: string): Promise<IFinding[]> {
+    return this.send('GET', ['environments', id, 'findings']);
   }
 
   unpublish(id: string, kernel: string): Promise<null> {

@@ -329,6 +329,20 @@ export interface IDrift {
 
 export type Dialect = 'sh' | 'csh' | 'fish' | 'lmod' | 'tcl' | 'bash' | 'sbatch' | 'pbs';
 
+/** Something that is wrong with an environment or an account. */
+export interface IFinding {
+  code: string;
+  message: string;
+  /** What that breaks. */
+  breaks: string;
+  severity: 'broken' | 'risk';
+  environment: string;
+  path: string;
+  fix: '' | 'rebuild' | 'refresh' | 'put_aside';
+  /** What the fix does, or why there is none. */
+  advice: string;
+}
+
 /** An environment as a file by which others make it again. */
 export interface IExported {
   format: string;

@@ -144,6 +144,9 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     path: '/p',
     use: 'module use /p'
   });
+  put(`GET environments/${facts.id}/findings`, [
+    { code: 'x', message: 'm', breaks: 'b', severity: 'risk', environment: facts.id, path: '/p', fix: '', advice: 'a' }
+  ]);
   put(`GET environments/${facts.id}/packages`, packages);
   put('GET site', name === 'conda' ? site({ managers: [conda(), venv({ description: 'why' })] }) : site());
   for (const each of [building, failed, changed]) {

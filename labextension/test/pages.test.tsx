@@ -125,6 +125,18 @@ describe('the page of an environment', () => {
     expect(w.executed[0]).toEqual(['notebook:create-new', { kernelName: 'hpcenv-home.climate', activate: true }]);
   });
 
+  it('says what the doctor finds, as text, and what of it is told already only once', async () => {
+    const facts = detail();
+    const finding = { breaks: 'b', severity: 'risk', environment: facts.id, path: '', fix: '', advice: 'Take them away.' };
+    w.server.set(`GET environments/${facts.id}/findings`, [
+      { ...finding, code: 'others_can_write', message: 'Others can change it: <b>x</b>.' },
+      { ...finding, code: 'python_gone', message: 'told by its state' }
+    ]);
+    const drawn = await openEnvironment();
+    expect(drawn.get('.jp-HpcEnv-findings').textContent).toContain('Others can change it: <b>x</b>.bTake them away.');
+    expect(drawn.text()).not.toContain('told by its state');
+  });
+
   it('opens a terminal with the environment active', async () => {
     const drawn = await openEnvironment();
     await drawn.click(drawn.button('Open terminal'));

@@ -31,7 +31,8 @@ from traitlets.config import Config
 from jupyter_hpcenv import claims, files, kernels, worker
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.errors import HpcenvError, NameTaken
-from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, KernelPatch
+from jupyter_hpcenv.lifecycle import share as sharing
+from jupyter_hpcenv.models import FINISHED, CreateRequest, EnvironmentPatch, KernelPatch, ShareRequest
 from jupyter_hpcenv.models import Changes as PackageChanges
 from jupyter_hpcenv.operations import store
 from jupyter_hpcenv.patience import Patience
@@ -97,6 +98,51 @@ def change(admission: Admission, **_: Any) -> Any:
     if done.get("failed") and done["failed"] in ("error", "interrupted"):
         raise AssertionError(f"change: {done}")
     return done
+
+
+def share(admission: Admission, **_: Any) -> Any:
+    """Share with a group, and be the worker at once; files of it have other names, as those in a cache."""
+    prefix = Path(admission.catalog.find(NAME).prefix)
+    vars(sharing)["check_reachable"] = lambda record, sharing: None  # the folders of tests are private
+    for name in ("pyvenv.cfg", "lib/by-a-child"):
+        with contextlib.suppress(FileExistsError):
+            os.link(prefix / name, Path.home() / f"cached-{name.replace('/', '-')}")
+    return work(admission, admission.share(NAME, ShareRequest(group="1")).id)
+
+
+def unshare(admission: Admission, **_: Any) -> Any:
+    return work(admission, admission.unshare(NAME).id)
+
+
+def move(admission: Admission, **_: Any) -> Any:
+    """Move to the other location, and be the worker at once."""
+    return work(admission, admission.move(NAME, "scratch").id)
+
+
+def vanish(admission: Admission, python: bool = False, **_: Any) -> Any:
+    """Let the environment, or with *python* the Python that it was built on, be gone."""
+    row = admission.catalog.find(NAME)
+    if not python:
+        return shutil.rmtree(row.prefix)
+    record = admission.catalog.record(row.id)
+    record.python_path = "/no/such/python3"
+    admission.catalog.records.write(record)
+    return admission.catalog.records.write_copy(record)
+
+
+def rebuild(admission: Admission, **_: Any) -> Any:
+    return work(admission, admission.rebuild(NAME).id)
+
+
+def places(admission: Admission, **_: Any) -> Any:
+    """Return where each environment of that name is: listed, and in the trash."""
+    rows = [row for row in admission.catalog.environments() if row.name == NAME]
+    items = [item for item in admission.catalog.trash() if item.name == NAME]
+    return {
+        "rows": [(row.id, row.location, row.state) for row in rows],
+        "trash": [item.id for item in items],
+        "taken": [row.prefix for row in rows if any(item.id == row.id for item in items)],
+    }
 
 
 def mend(admission: Admission, **_: Any) -> Any:
@@ -529,7 +575,7 @@ def cuttable(admission: Admission, which: str) -> Path:
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
     for verb in (
-        *(change, mend, submit_change, hunt),
+        *(change, mend, submit_change, hunt, share, unshare, move, vanish, rebuild, places),
         *(submit, work, create, patch, unpublish, publish, delete, delete_now, restore, empty, reconcile),
         *(
             submitted_again,
@@ -575,7 +621,20 @@ def lose_answer(number: int) -> None:
 
 
 CHANGES = (
-    *("mkdir", "rename", "replace", "link", "symlink", "unlink", "remove", "rmdir", "chmod", "fchmod", "utime"),
+    *(
+        "mkdir",
+        "rename",
+        "replace",
+        "link",
+        "symlink",
+        "unlink",
+        "remove",
+        "rmdir",
+        "chmod",
+        "fchmod",
+        "utime",
+        "chown",
+    ),
     *("write", "fsync", "ftruncate", "truncate"),
 )
 

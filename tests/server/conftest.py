@@ -17,13 +17,17 @@ from tornado.httpclient import HTTPResponse
 
 from jupyter_hpcenv.admission.modules import ModuleCheck
 from jupyter_hpcenv.admission.using import Activation
+from jupyter_hpcenv.doctor import Finding
+from jupyter_hpcenv.lifecycle.health import Health
 from jupyter_hpcenv.models import (
     Environment,
     EnvironmentDetail,
+    Event,
     Kernel,
     LogLine,
     LogPart,
     Operation,
+    Size,
     Step,
     Target,
     TrashItem,
@@ -143,6 +147,49 @@ class StandIn:
     def find(self, reference: str) -> EnvironmentDetail:
         self._note("find", reference)
         return self.detail
+
+    def rebuild(self, reference: str, asked: Any = None, idempotency_key: str = "") -> Operation:
+        self._note("rebuild", reference, asked, idempotency_key)
+        return operation(verb="rebuild")
+
+    def move(self, reference: str, location: str, idempotency_key: str = "") -> Operation:
+        self._note("move", reference, location, idempotency_key)
+        return operation(verb="move")
+
+    def share(self, reference: str, request: Any, idempotency_key: str = "") -> Operation:
+        self._note("share", reference, request, idempotency_key)
+        return operation(verb="share")
+
+    def unshare(self, reference: str, idempotency_key: str = "") -> Operation:
+        self._note("unshare", reference, idempotency_key)
+        return operation(verb="unshare")
+
+    def use(self, reference: str, request: Any) -> EnvironmentDetail:
+        self._note("use", reference, request)
+        return self.detail
+
+    def unuse(self, reference: str) -> None:
+        self._note("unuse", reference)
+
+    def adopt(self, request: Any) -> EnvironmentDetail:
+        self._note("adopt", request)
+        return self.detail
+
+    def health(self, reference: str, *, hashes: bool = False) -> Health:
+        self._note("health", reference, hashes)
+        return Health(environment=ID, healthy=True, hashed=hashes, files=1, counts={}, problems=[])
+
+    def examine(self, reference: str = "") -> list[Finding]:
+        self._note("examine", reference)
+        return [Finding(code="conda_init", message="m", breaks="b", severity="risk", advice="a")]
+
+    def history(self, reference: str) -> list[Event]:
+        self._note("history", reference)
+        return [Event(at="2026-11-21T08:15:02.000Z", user="me", host="here", verb="create")]
+
+    def sizes(self, references: Any = (), *, wait: bool = False) -> list[Size]:
+        self._note("sizes", *references)
+        return [Size(environment=ID, name="climate", location="home", measuring=True, outdated=True)]
 
     def submit(self, verb: str, request: Any, idempotency_key: str = "") -> Operation:
         self._note("submit", verb, request, idempotency_key)

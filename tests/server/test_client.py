@@ -586,7 +586,7 @@ def test_names_become_ids(client: ModuleType, site: Site) -> None:
 # -- a real server -------------------------------------------------------------------
 
 STORY = """
-import json, sys
+import json, shutil, sys, time
 sys.path.insert(0, sys.argv[1])
 from client import Client, HpcenvClientError
 
@@ -620,6 +620,32 @@ assert client.trash() == []
 assert client.pythons() and client.locations()[0]["name"] == "home"
 started = client.create("later", kernel=False, wait=False)
 assert client.follow(started["id"])["state"] == "succeeded"
+shutil.rmtree(client.show("later")["prefix"])
+back = client.rebuild("later", on_line=lines.append)
+assert (back["state"], back["differences"]) == ("ready", []), back
+while (size := client.sizes()[0])["measuring"]:
+    time.sleep(0.05)
+assert size["environment"] == back["id"] and size["bytes"] > 0, size
+try:
+    client.move("later", "home")
+except HpcenvClientError as error:
+    assert error.code == "wrong_state", error
+said = []
+for verb in (
+    lambda: client.share("later", everybody=True),
+    lambda: client.unshare("later"),
+    lambda: client.use("later"),
+    lambda: client.unuse("later"),
+    lambda: client.adopt("/"),
+):
+    try:
+        verb()
+    except HpcenvClientError as error:
+        said.append(error.code)
+assert said == ["refused", "wrong_state", "wrong_state", "not_found", "refused"], said
+copy = client.clone("later", "copied")
+assert (copy["state"], copy["packages"]) == ("ready", []), copy
+assert json.loads(client.export("copied", "capsule.json"))["name"] == "copied"
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("jupyter"))))
 """
 

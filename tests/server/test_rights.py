@@ -21,6 +21,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "environments/{environment}"): {"display_name": "Climate"},
     ("POST", "environments/{environment}/activation"): {"dialect": "lmod"},
     ("POST", "environments/{environment}/changes"): {"install": ["numpy"]},
+    ("POST", "environments/{environment}/move"): {"location": "scratch"},
+    ("POST", "environments/{environment}/share"): {"everybody": True},
+    ("POST", "adopted"): {"prefix": "/nowhere/else"},
     ("POST", "modules/check"): {"modules": ["gcc/12"]},
 }
 
@@ -93,7 +96,13 @@ def test_actions() -> None:
         "PATCH environments/{environment}",  # a change of modules or variables is proven by starting the kernel
         "POST environments/{environment}/changes",
         "POST environments/{environment}/refresh",
+        "POST environments/{environment}/rebuild",
+        "POST environments/{environment}/move",
         "POST environments/{environment}/repair",
+        "POST environments/{environment}/share",
+        "POST environments/{environment}/unshare",
+        "POST environments/{environment}/use",  # starts a colleague's Python
+        "POST adopted",
         "POST modules/check",
         "POST plans",  # captures modules, and works for long
     }

@@ -163,6 +163,7 @@ class CondaManager(Manager):
                 "specs": specs,
                 "pip": held.pip,
                 "pinned": [f"{each.url} {each.sha256 or '-'} {each.md5 or '-'}" for each in pinned],
+                "requested": held.asked,
             },
         )
         if self.probe_channels:
@@ -219,7 +220,7 @@ class CondaManager(Manager):
         pinned = asked.pinned(asked.words(options, "pinned"))
         tools = asked.words(options, "tools")
         if pinned:
-            engine.install_pinned(source, pinned, prefix, report)
+            engine.install_pinned(source, pinned, prefix, report, asked.words(options, "requested"))
             there = {each.name for each in installed.read(prefix)}
             if missing := [name for name in tools if name not in there]:
                 report.line("output", f"The file does not have {' and '.join(missing)}; added for the kernel.")

@@ -4,7 +4,7 @@ import React from 'react';
 import { publishedKernel } from '../actions';
 import { moment, plain, seconds } from '../format';
 import { warnIcon } from '../icons';
-import type { IEnvironmentDetail } from '../tokens';
+import type { IEnvironmentDetail, IFinding } from '../tokens';
 import { CopyButton } from '../ui/blocks';
 import { useHpcEnv, useLoaded } from '../ui/context';
 import { Button, Icon } from '../ui/controls';
@@ -38,7 +38,8 @@ function Health(props: { environment: IEnvironmentDetail; onModules: () => void 
       {missing ? trans.__('Choose modules') : trans.__('Show modules')}
     </Button>
   );
-  if (!word && !preflight && drift.length === 0) {
+  const found = useFindings(environment);
+  if (!word && !preflight && drift.length === 0 && found.length === 0) {
     return null;
   }
   return (
@@ -68,6 +69,16 @@ function Health(props: { environment: IEnvironmentDetail; onModules: () => void 
             {at === 0 && choose}
           </li>
         ))}
+        {found.map(each => (
+          <li key={`${each.code} ${each.path} ${each.message}`}>
+            <Icon icon={warnIcon} kind="warn" />
+            <div>
+              {plain(each.message)}
+              <p>{plain(each.breaks)}</p>
+              <p>{plain(each.advice)}</p>
+            </div>
+          </li>
+        ))}
         {preflight && (
           <li>
             <Icon icon={checkIcon} kind="ok" />
@@ -84,6 +95,20 @@ function Health(props: { environment: IEnvironmentDetail; onModules: () => void 
       </ul>
     </section>
   );
+}
+
+/** What the state and the modules do not tell already. */
+const TOLD = new Set(['prefix_gone', 'python_gone', 'module_gone', 'module_changed']);
+
+/** What the doctor finds of one's own environment; while it looks, or where it can not, nothing. */
+function useFindings(environment: IEnvironmentDetail): IFinding[] {
+  const { model } = useHpcEnv();
+  const own = environment.origin === 'own';
+  const found = useLoaded(
+    () => (own ? model.api.findings(environment.id) : Promise.resolve([])),
+    `${environment.id} ${environment.revision} ${environment.state}`
+  );
+  return (found.value ?? []).filter(each => !TOLD.has(each.code));
 }
 
 function Uses(props: { environment: IEnvironmentDetail }): JSX.Element {

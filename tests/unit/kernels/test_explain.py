@@ -27,7 +27,7 @@ def test_each_reason_says_what_why_and_what_to_do(reason: str) -> None:
 def test_every_reason_that_a_script_gives_is_known() -> None:
     templates = Path(explain.__file__).parents[1] / "site" / "templates"
     given = set()
-    for name in ("launch.sh.j2", "launch_modules.sh.j2", "launch_conda.sh.j2", "stub.sh.j2"):
+    for name in ("launch.sh.j2", "launch_modules.sh.j2", "launch_conda.sh.j2", "stub.sh.j2", "stub_used.sh.j2"):
         given |= set(re.findall(r"(?:hpcenv_explain |HPCENV_REASON=)([a-z_]+)", (templates / name).read_text()))
     assert given == set(explain._FAILURES)
 
