@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..measure import Row
 from ..world import World
-from . import cache, clone, conda, create, help_text, kernel_start, lag, launch, listing, many, server_start
+from . import cache, clone, conda, create, help_text, kernel_start, lag, launch, listing, looks, many, server_start
 
 
 class Figure(Protocol):
@@ -28,6 +28,7 @@ FIGURES: tuple[Figure, ...] = (
     create,
     conda,
     clone,
+    looks,
     kernel_start,
     launch,
     cache,

@@ -66,7 +66,7 @@ from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, all_locations, root_of
 from ..site.quotas import with_quotas
-from . import check, creating, doctoring, exporting, facts, packages, places, rebuilding, sharing, using
+from . import check, creating, doctoring, everywhere, exporting, facts, packages, places, rebuilding, sharing, using
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -353,6 +353,10 @@ class Admission:
     def adopt(self, request: AdoptRequest) -> EnvironmentDetail:
         """Give an environment that another tool made a kernel, without writing into it."""
         return sharing.begin_adopting(request, self._means)
+
+    def holders(self, package: str) -> list[everywhere.Holder]:
+        """Return the user's own environments that hold a package, and by which request its version is held."""
+        return everywhere.holders(package, self.catalog, self.managers)
 
     def repair(self, reference: str) -> Operation:
         """Start an operation that finishes a change of packages that was killed, or takes it back."""

@@ -53,16 +53,26 @@ def install(session: Session, reference: str, wanted: tuple[str, ...], dry_run: 
 @_REFERENCE
 @click.argument("wanted", nargs=-1, metavar="[PACKAGE]...")
 @click.option("--all", "everything", is_flag=True, help="All packages.")
+@click.option(
+    "--all-environments", "everywhere", is_flag=True, help="One PACKAGE, wherever it is; no ENVIRONMENT then."
+)
 @_DRY_RUN
 @with_session
-def update(session: Session, reference: str, wanted: tuple[str, ...], everything: bool, dry_run: bool) -> int:
+def update(
+    session: Session, reference: str, wanted: tuple[str, ...], everything: bool, everywhere: bool, dry_run: bool
+) -> int:
     """Update packages of an environment to the newest versions that fit.
 
     A version that was asked for earlier stays: install the package anew to lift that. The kernel is proven
-    afterwards; if it does not start, everything is put back.
+    afterwards; if it does not start, everything is put back. With --all-environments (“update PACKAGE
+    --all-environments”) each environment of yours is a change of its own: one that fails hinders no other.
     """
     from ..models import Changes
 
+    if everywhere:
+        if wanted or everything:
+            raise click.UsageError("With --all-environments name one PACKAGE, and no ENVIRONMENT.")
+        return _everywhere(session, reference, dry_run)
     if bool(wanted) is everything:
         raise click.UsageError("Give PACKAGEs, or --all.")
     return _change(session, reference, Changes(update=list(wanted), update_all=everything, dry_run=dry_run))
@@ -146,6 +156,41 @@ def _change(session: Session, reference: str, changes: Changes) -> int:
     end = "Nothing was changed." if changes.dry_run else f"Changed {operation.environment.name}."
     session.output.result(result, lines(plan, end))
     return 0
+
+
+def _everywhere(session: Session, package: str, dry_run: bool) -> int:
+    from ..errors import HpcenvError
+
+    found, told, status = session.admission.holders(package), list[dict[str, object]](), 0
+    shown: list[str] = [] if found else [f"No environment of yours has {package}."]
+    for each in found:
+        facts: dict[str, object] = {"environment": each.environment, "name": each.name, "version": each.version}
+        told.append(facts)
+        shown.append(f"{each.location}/{each.name}: {package} {each.version}")
+        if each.pinned:
+            facts["pinned"] = each.pinned
+            shown.append(f"  Skipped: it was asked for as “{each.pinned}”.")
+            continue
+        try:
+            facts["plan"], said = _updated(session, each.environment, package, dry_run)
+            shown += [f"  {line}" for line in said]
+        except HpcenvError as error:
+            facts["error"], status = error.body(), error.exit_code
+            shown.append(f"  Not changed: {error.message}")
+    session.output.result(told, shown)
+    return status
+
+
+def _updated(session: Session, identifier: str, package: str, dry_run: bool) -> tuple[object, list[str]]:
+    from ..models import Changes
+    from .planned import lines
+
+    changes = Changes(update=[package], dry_run=dry_run)
+    done = followed(session, lambda: session.admission.change_packages(identifier, changes))
+    result = done.result or {}
+    plan = result if dry_run else result.get("plan")
+    end = "Nothing was changed." if dry_run else "Changed."
+    return plan, lines(plan, end) if plan else [end]
 
 
 def followed(session: Session, begin: Callable[[], Operation]) -> Operation:

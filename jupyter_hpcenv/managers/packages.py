@@ -85,13 +85,22 @@ def _fields(folder: Path) -> Message | None:
 
 def read(folder: Path) -> Package | None:
     """Return what a ``.dist-info`` folder describes, or None where its metadata can not be read."""
-    fields = _fields(folder)
-    if fields is None:
+    try:
+        head = read_regular(folder / "METADATA", _LARGEST).partition(b"\n\n")[0].partition(b"\r\n\r\n")[0]
+    except (OSError, BrokenRecord):
         return None
-    name, version = fields.get("Name"), fields.get("Version")
-    if not name or not version:
+    name, version = _NAME.search(head), _VERSION.search(head)  # a parser of headers takes ten times as long
+    if name is None or version is None:
         return None
-    return Package(name=name.strip(), version=version.strip(), source=_source(folder))
+    return Package(
+        name=name[1].decode(errors="replace").strip(),
+        version=version[1].decode(errors="replace").strip(),
+        source=_source(folder),
+    )
+
+
+_FIELD = rb"(?im)^%s[ \t]*:[ \t]*(\S[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)"
+_NAME, _VERSION = (re.compile(_FIELD % field) for field in (b"Name", b"Version"))
 
 
 def installer_of(folder: Path) -> str:
