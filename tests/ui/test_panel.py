@@ -276,7 +276,8 @@ def test_commands_that_anybody_can_call_change_nothing(view: Any) -> None:
     sent: list[str] = []
     view.page.on("request", lambda r: sent.append(r.method) if "/hpcenv/" in r.url and r.method != "GET" else None)
     ids = view.page.evaluate("window.jupyterapp.commands.listCommands().filter(id => id.startsWith('hpcenv:'))")
-    assert sorted(ids) == ["hpcenv:focus-panel", "hpcenv:new", "hpcenv:open", "hpcenv:refresh"]
+    named = ["hpcenv:focus-panel", "hpcenv:new", "hpcenv:new-from-file", "hpcenv:open", "hpcenv:refresh"]
+    assert sorted(ids) == named
     for command in ids:
         view.page.evaluate(
             """id => window.jupyterapp.commands.execute(id, {name: 'hostile', packages: ['evil'], submit: true,
