@@ -32,7 +32,9 @@ def test_each_file_of_tests_is_in_one_part(tmp_path: Path) -> None:
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     lines = (ROOT / "scripts/test").read_text().splitlines()
     begun = next(number for number, line in enumerate(lines) if line.startswith("conda_roads="))
-    script = [line for line in lines[begun:] if line.startswith(("conda_roads", "module_roads", "afterwards"))]
+    script = [
+        line for line in lines[begun:] if line.startswith(("conda_roads", "module_roads", "afterwards", "panel="))
+    ]
     calls = [line for line in lines if line.startswith("part_") and "pytest" in line]
     names = [line.partition("(")[0] for line in calls]
     asked = next(line for line in lines if "run_beside " in line and "faults" in line).split()[1:]
