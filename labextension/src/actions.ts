@@ -12,7 +12,7 @@ import type { EnvironmentsModel } from './model';
 import { doing } from './operation/verbs';
 import { asError } from './request';
 import type { IPages } from './pages';
-import type { Dialect, IChanges, ICreateRequest, IEnvironment, IKernel, IOperation, ITrashItem } from './tokens';
+import type { Dialect, IChanges, ICreateRequest, IEnvironment, IKernel, IOperation, IShareRequest, ITrashItem } from './tokens';
 import type { Announcer } from './ui/announcer';
 
 type App = Pick<JupyterFrontEnd, 'commands' | 'serviceManager'>;
@@ -24,6 +24,36 @@ export function publishedKernel(environment: Pick<IEnvironment, 'kernels'>): IKe
 
 export function canDelete(environment: IEnvironment): boolean {
   return environment.origin === 'own';
+}
+
+/** Tell whether it can be built again from what is kept of it; the Python of conda's is a package, and does not go alone. */
+export function canRebuild(environment: IEnvironment): boolean {
+  const { origin, state, manager } = environment;
+  return origin === 'own' && (state === 'missing' || (state === 'python_gone' && manager !== 'conda'));
+}
+
+/** Tell whether it is one's own, and there: then it can be shared and moved. */
+export function canShare(environment: IEnvironment): boolean {
+  return environment.origin === 'own' && isThere(environment);
+}
+
+/** Tell whether a colleague's environment has no kernel of one's own yet. */
+export function canUse(environment: IEnvironment): boolean {
+  return environment.origin === 'shared' && environment.kernels.length === 0 && isThere(environment);
+}
+
+/** Tell whether a colleague's environment has a kernel of one's own; it may be gone by now. */
+export function isUsed(environment: IEnvironment): boolean {
+  return environment.origin === 'shared' && environment.kernels.length > 0;
+}
+
+/** Tell whether what is in it can be read, which a copy needs. */
+export function canClone(environment: IEnvironment): boolean {
+  return isThere(environment);
+}
+
+function isThere(environment: Pick<IEnvironment, 'state'>): boolean {
+  return environment.state === 'ready' || environment.state === 'module_missing';
 }
 
 export class Actions {
@@ -156,6 +186,48 @@ export class Actions {
     return this.begun(await this.model.api.changes(environment.id, changes, key));
   }
 
+  /** Build it again, on another *python* where one is named. Throws `HpcEnvError`, as the five after it do. */
+  async rebuild(environment: Pick<IEnvironment, 'id'>, python = '', key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.rebuild(environment.id, python, key));
+  }
+
+  async move(environment: Pick<IEnvironment, 'id'>, location: string, key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.move(environment.id, location, key));
+  }
+
+  async share(environment: Pick<IEnvironment, 'id'>, request: IShareRequest, key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.share(environment.id, request, key));
+  }
+
+  async unshare(environment: Pick<IEnvironment, 'id'>, key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.unshare(environment.id, key));
+  }
+
+  /** Trust a colleague's environment and get a kernel of one's own for it. */
+  async use(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
+    const { warnings } = await this.model.api.use(environment.id);
+    await this.told(this.trans.__('You can use %1: its kernel is on the launcher.', environment.name), warnings ?? []);
+  }
+
+  /** Take that kernel away. */
+  async unuse(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
+    await this.model.api.unuse(environment.id);
+    await this.told(this.trans.__('You do not use %1 any more: its kernel is gone from the launcher.', environment.name));
+  }
+
+  /** The same from where no page can say why not. */
+  async tryRebuild(environment: IEnvironment): Promise<IOperation | null> {
+    return this.attempt(() => this.rebuild(environment), this.trans.__('%1 could not be built again.', environment.name), 3);
+  }
+
+  async tryUse(environment: IEnvironment): Promise<void> {
+    await this.attempt(() => this.use(environment), this.trans.__('%1 could not be used.', environment.name), 3);
+  }
+
+  async tryUnuse(environment: IEnvironment): Promise<void> {
+    await this.attempt(() => this.unuse(environment), this.trans.__('The kernel of %1 could not be taken away.', environment.name), 3);
+  }
+
   /** Finish or take back a change that was killed. */
   async repair(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<IOperation | null> {
     return this.attempt(
@@ -200,6 +272,13 @@ export class Actions {
       () => this.model.api.unpublish(environment.id, kernel.name),
       this.trans.__('%1 could not be taken off the launcher.', kernel.display_name)
     );
+    await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
+  }
+
+  private async told(text: string, warnings: string[] = []): Promise<void> {
+    const said = [text, ...warnings].join(' ');
+    Notification.success(said, { autoClose: 8000 });
+    this.announcer.say(said);
     await Promise.all([this.model.refresh(), this.model.refreshKernels()]);
   }
 
@@ -259,13 +338,13 @@ export class Actions {
   }
 
   /** Run *work*; an error becomes one notification that says what did not happen, why, and what to do. */
-  private async attempt<T>(work: () => Promise<T>, failed: string): Promise<T | null> {
+  private async attempt<T>(work: () => Promise<T>, failed: string, most = 1): Promise<T | null> {
     try {
       return await work();
     } catch (error) {
       const { message, hints, offline } = asError(error);
       const why = offline ? this.trans.__('The server does not answer.') : message;
-      this.trouble([failed, why, ...hints.slice(0, 1)].join(' '));
+      this.trouble([failed, why, ...hints.slice(0, most)].join(' '));
       return null;
     }
   }

@@ -18,7 +18,9 @@ import type {
   IModuleList,
   IOperation,
   IPackage,
+  IShareRequest,
   ISite,
+  ISize,
   ITrashItem
 } from './tokens';
 
@@ -67,6 +69,38 @@ export class Api {
   /** Start an operation that finishes or takes back a change that was killed. */
   repair(id: string): Promise<IOperation> {
     return this.send('POST', ['environments', id, 'repair']);
+  }
+
+  /** Start an operation that builds it again where its folder or its Python is gone; without *python* on the one that it had. */
+  rebuild(id: string, python: string, key: string): Promise<IOperation> {
+    return this.begin(id, 'rebuild', key, python ? { python } : {});
+  }
+
+  /** Start an operation that builds it at another location, and then puts what was here into the trash. */
+  move(id: string, location: string, key: string): Promise<IOperation> {
+    return this.begin(id, 'move', key, { location });
+  }
+
+  share(id: string, body: IShareRequest, key: string): Promise<IOperation> {
+    return this.begin(id, 'share', key, body);
+  }
+
+  unshare(id: string, key: string): Promise<IOperation> {
+    return this.begin(id, 'unshare', key, {});
+  }
+
+  /** Trust what a colleague shares, and get a kernel of one's own for it. */
+  use(id: string): Promise<IEnvironmentDetail> {
+    return this.send('POST', ['environments', id, 'use']);
+  }
+
+  unuse(id: string): Promise<null> {
+    return this.send('POST', ['environments', id, 'unuse']);
+  }
+
+  /** What is known of its size; what is not is measured meanwhile. */
+  size(id: string): Promise<ISize> {
+    return this.send('GET', ['environments', id, 'size']);
   }
 
   activation(id: string, dialect = ''): Promise<IActivation> {
@@ -142,6 +176,11 @@ export class Api {
 
   forget(id: string): Promise<null> {
     return this.send('DELETE', ['operations', id]);
+  }
+
+  /** Start what is done to an environment; the same key and the same body give the same operation. */
+  private begin(id: string, verb: string, key: string, body: object): Promise<IOperation> {
+    return this.send('POST', ['environments', id, verb], { body, headers: { 'Idempotency-Key': key } });
   }
 
   private send<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string[], options: IRequestOptions = {}): Promise<T> {

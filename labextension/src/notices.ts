@@ -4,8 +4,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Actions, publishedKernel } from './actions';
 import { plain, seconds } from './format';
 import type { EnvironmentsModel } from './model';
-import { outcome, staleKernels } from './operation/outcome';
-import { doing, endedWell, isChange, placeOf } from './operation/verbs';
+import { actOutcome, differences, outcome, staleKernels } from './operation/outcome';
+import { doing, endedWell, isAct, isBuild, isChange, placeOf } from './operation/verbs';
 import type { IOperation } from './tokens';
 
 /** How long an operation took, by the server's clock; null while it is not known. */
@@ -25,7 +25,7 @@ export function connectNotices(model: EnvironmentsModel, actions: Actions, trans
   model.stepped.connect((_, operation) => {
     const step = operation.steps[operation.step - 1];
     if (step) {
-      const what = isChange(operation) ? doing(operation, trans) : plain(operation.environment.name);
+      const what = isBuild(operation) ? plain(operation.environment.name) : doing(operation, trans);
       actions.announcer.say(trans.__('%1: step %2 of %3, %4.', what, operation.step, operation.steps.length, step.title));
     }
   });
@@ -40,6 +40,8 @@ function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions,
   });
   if (isChange(operation)) {
     tellChange(operation, model, actions, trans, show);
+  } else if (isAct(operation)) {
+    tellAct(operation, actions, trans, show);
   } else if (operation.state === 'succeeded') {
     const taken = duration(operation);
     const text = taken === null ? trans.__('%1 is ready.', name) : trans.__('%1 is ready. Built in %2.', name, seconds(taken, trans));
@@ -63,6 +65,44 @@ function tell(operation: IOperation, model: EnvironmentsModel, actions: Actions,
       operation.state === 'interrupted' ? trans.__('%1 was interrupted. %2', name, why) : trans.__('%1 failed. %2', name, why);
     Notification.error(text.trim(), { autoClose: false, actions: [show(trans.__('Show why'))] });
     actions.announcer.alert(text.trim());
+  }
+}
+
+function tellAct(operation: IOperation, actions: Actions, trans: TranslationBundle, show: (label: string) => Notification.IAction): void {
+  const name = plain(operation.environment.name);
+  if (operation.state === 'succeeded') {
+    const other = differences(operation).length;
+    const text = [
+      actOutcome(operation, trans),
+      other > 0 ? trans._n('%1 package is another one than before.', '%1 packages are other ones than before.', other) : ''
+    ];
+    const said = text.filter(Boolean).join(' ');
+    Notification.success(said, { autoClose: 10_000, actions: [show(trans.__('Show'))] });
+    actions.announcer.say(said);
+  } else if (endedWell(operation)) {
+    const text = trans.__('Cancelled. %1 is as it was.', name);
+    Notification.info(text, { autoClose: 8_000, actions: [show(trans.__('Show'))] });
+    actions.announcer.say(text);
+  } else {
+    const why = plain(operation.error?.message ?? '');
+    const text = (operation.state === 'interrupted' ? trans.__('%1 was interrupted. %2', doing(operation, trans), why) : undone(operation, why, trans)).trim();
+    Notification.error(text, { autoClose: false, actions: [show(trans.__('Show why'))] });
+    actions.announcer.alert(text);
+  }
+}
+
+/** What did not happen, and why. */
+function undone(operation: IOperation, why: string, trans: TranslationBundle): string {
+  const name = plain(operation.environment.name);
+  switch (operation.verb) {
+    case 'move':
+      return trans.__('%1 was not moved. %2', name, why);
+    case 'share':
+      return trans.__('%1 was not shared. %2', name, why);
+    case 'unshare':
+      return trans.__('The sharing of %1 was not ended. %2', name, why);
+    default:
+      return trans.__('%1 was not built again. %2', name, why);
   }
 }
 

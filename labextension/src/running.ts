@@ -4,14 +4,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Actions } from './actions';
 import { layersIcon } from './icons';
 import type { EnvironmentsModel } from './model';
-import { doing, isChange, placeOf } from './operation/verbs';
+import { doing, isBuild, placeOf } from './operation/verbs';
 import type { IOperation } from './tokens';
 
 function item(operation: IOperation, actions: Actions, trans: TranslationBundle): IRunningSessions.IRunningItem {
   const { name } = operation.environment;
   const step = operation.steps[operation.step - 1];
   return {
-    label: () => (isChange(operation) ? doing(operation, trans) : name),
+    label: () => (isBuild(operation) ? name : doing(operation, trans)),
     labelTitle: () =>
       step ? trans.__('Step %1 of %2, %3', operation.step, operation.steps.length, step.title) : trans.__('Waiting to begin'),
     detail: () => (operation.step > 0 ? `${operation.step}/${operation.steps.length}` : ''),

@@ -66,6 +66,8 @@ export interface IEnvironmentDetail extends IEnvironment {
   changed: string;
   operation: string;
   preflight: { kind: 'kernel' | 'import'; seconds: number; at: string } | null;
+  /** With whom its owner shares it; an empty group means everybody on the machine. Null: with nobody. */
+  shared: { group: string } | null;
   revision: number;
   /** What to know of the edit that this answers; empty in any other answer. */
   warnings: string[];
@@ -94,9 +96,30 @@ export interface ICreateRequest {
   virtual_packages?: Record<string, string>;
   /** Text of an environment.yml, explicit list or lockfile. */
   file?: string;
+  /** Id of an environment of which this is to be a copy, in place of packages and files. */
+  clone_of?: string;
   variables?: Record<string, string>;
   display_name?: string;
   kernel?: boolean;
+}
+
+/** With whom an environment is to be shared: a group, or everybody on the machine. */
+export interface IShareRequest {
+  group?: string;
+  everybody?: boolean;
+}
+
+/** How large an environment is; null until it was measured. */
+export interface ISize {
+  /** What deleting it would free. */
+  bytes: number | null;
+  files: number | null;
+  /** What a cache of packages or another environment holds as well. */
+  shared_bytes: number;
+  /** It is being measured now: ask again. */
+  measuring: boolean;
+  /** Why it could not be measured; empty otherwise. */
+  message: string;
 }
 
 /** What one transaction does to the packages of an environment. */
@@ -141,7 +164,7 @@ export interface IOperation {
   cancelling: boolean;
   environment: { id: string; name: string; location: string; prefix: string };
   /** What was asked for; of which kind, the verb says. */
-  request: Partial<ICreateRequest & IChanges>;
+  request: Partial<ICreateRequest & IChanges & IShareRequest>;
   submitted: string;
   started: string;
   finished: string;

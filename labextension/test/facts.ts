@@ -63,6 +63,7 @@ export function detail(change: Partial<IEnvironmentDetail> = {}): IEnvironmentDe
     changed: '2026-11-21T08:00:00.000Z',
     operation: '20261121-080000-00000001',
     preflight: { kind: 'kernel', seconds: 0.7, at: '2026-11-21T08:00:10.000Z' },
+    shared: null,
     revision: 1,
     warnings: [],
     ...change

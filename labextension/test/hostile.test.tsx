@@ -7,7 +7,9 @@ import { CreatePage } from '../src/create/page';
 import { PlanBox } from '../src/create/preview';
 import { ChangePlan } from '../src/environment/change-plan';
 import type { Changing } from '../src/environment/changing';
+import { MoveForm } from '../src/environment/move';
 import { EnvironmentPage } from '../src/environment/page';
+import { ShareForm } from '../src/environment/sharing';
 import { connectNotices } from '../src/notices';
 import { OperationPage } from '../src/operation/page';
 import { EnvironmentList } from '../src/panel/list';
@@ -111,8 +113,12 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   const changed = operation('climate', 2, { id: '20261121-090000-0000000c', verb: 'change', state: 'failed', error, request });
   const modules = { ...moduleSet(['GCC/14', 'MPI/5'], ['zlib/1']), messages: ['said'] };
   const drift = [{ module: 'GCC/14', what: 'changed', message: 'why' }];
-  const state = name === 'trouble' ? 'module_missing' : 'ready';
-  const facts = detail({ variables: { A: 'b' }, build_variables: { CC: 'c' }, message: 'why', state, modules, drift });
+  const rebuilt = operation('climate', 2, { id: '20261121-100000-0000000d', verb: 'rebuild', state: 'failed', error });
+  const state = name === 'trouble' ? 'module_missing' : name === 'gone' ? 'missing' : 'ready';
+  const whose = name === 'theirs' ? { origin: 'shared' as const, kernels: [] } : {};
+  const shared = { group: 'g' };
+  const facts = detail({ variables: { A: 'b' }, build_variables: { CC: 'c' }, message: 'why', state, modules, drift, shared, ...whose });
+  const size = { environment: facts.id, name: 'climate', location: 'home', bytes: 7, files: 9, shared_bytes: 8, measuring: false, message: 'why' };
   const packages = [{ name: 'numpy', version: '2', source: 'wheel' }];
   const planOf = plan({ requested: ['a'], notes: ['n'], pip: ['p'], warnings: ['w'], remove: [planned('r')] });
   const hostile = text === null ? { plan: planOf, error } : poisoned({ plan: planOf, error }, text);
@@ -130,7 +136,8 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     environment({ name: 'found', origin: 'foreign' })
   ];
   put('GET environments', rows);
-  put('GET operations', [building, failed, changed]);
+  put('GET operations', name === 'gone' ? [rebuilt] : [building, failed, changed]);
+  put(`GET environments/${facts.id}/size`, size);
   put('GET modules/loaded', { system: 'lmod', loaded: ['GCC/14'], collections: ['mine'] });
   const found = module('SciPy/1', { description: 'd', extensions: ['b/2'], prerequisites: [['GCC/14']] });
   w.server.set('GET modules', { system: 'lmod', version: '8', total: 7, modules: [text === null ? found : poisoned(found, text)] });
@@ -149,7 +156,7 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
   ]);
   put(`GET environments/${facts.id}/packages`, packages);
   put('GET site', name === 'conda' ? site({ managers: [conda(), venv({ description: 'why' })] }) : site());
-  for (const each of [building, failed, changed]) {
+  for (const each of [building, failed, changed, rebuilt]) {
     put(`GET operations/${each.id}/log`, { lines, offset: 9, complete: true });
   }
   if (name === 'refused') {
@@ -186,6 +193,18 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
       const page = await draw(w, <CreatePage draft={newDraft(text === null ? filled : poisoned(filled, text))} onSubmitted={() => undefined} />);
       await page.click(page.button('Create'));
       expect(page.all('[data-field="channels"], [data-field="cuda"]')).toHaveLength(2);
+      return page;
+    }
+    case 'copy': {
+      const page = await draw(w, <CreatePage draft={newDraft({ clone_of: facts.id })} onSubmitted={() => undefined} />);
+      expect(page.text()).toContain('A copy of ');
+      return page;
+    }
+    case 'forms': {
+      const about = { ...(text === null ? facts : poisoned(facts, text)), location: 'x' };
+      const ends = { onClose: () => undefined, onDone: () => undefined };
+      const page = await draw(w, <><ShareForm environment={about} {...ends} /><MoveForm environment={about} {...ends} /></>);
+      expect(page.all('form')).toHaveLength(2);
       return page;
     }
     // as a request brings them, which makes them showable
@@ -230,7 +249,7 @@ async function eachPart(page: IDrawn, look: () => void): Promise<void> {
   }
 }
 
-const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'conda', 'plan', 'no plan', 'change', 'environment', 'trouble'];
+const SCREENS = ['list', 'refused', 'build', 'failure', 'create', 'conda', 'plan', 'no plan', 'change', 'environment', 'trouble', 'gone', 'theirs', 'copy', 'forms'];
 
 describe.each(SCREENS)('the screen “%s”', name => {
   it.each(Object.keys(CORPUS))('draws %s as text', async kind => {

@@ -95,7 +95,10 @@ def wait_until(condition: Callable[[], bool], patience: float = 30) -> bool:
 
 
 def value(client: BlockingKernelClient, expression: str) -> str:
-    reply = client.execute("", silent=True, user_expressions={"x": expression}, reply=True, timeout=PATIENCE)
+    asked = {"silent": True, "user_expressions": {"x": expression}, "reply": True, "timeout": PATIENCE}
+    reply = client.execute("", **asked)
+    while reply["content"]["status"] == "aborted":  # what comes right behind an interrupted cell is not carried out
+        reply = client.execute("", **asked)
     return str(reply["content"]["user_expressions"]["x"]["data"]["text/plain"])
 
 

@@ -9,7 +9,7 @@ export function quote(word: string): string {
 
 const WIDTH = 44;
 
-/** `jupyter hpcenv create …`, broken at about 44 columns. A pasted file stands under its usual name. */
+/** `jupyter hpcenv create …`, or `clone …`, broken at about 44 columns. A pasted file stands under its usual name. */
 export function shellCommand(request: ICreateRequest): string {
   const words = [quote(request.name || 'NAME')];
   words.push(...(request.packages ?? []).map(quote));
@@ -42,7 +42,8 @@ export function shellCommand(request: ICreateRequest): string {
   if (request.kernel === false) {
     words.push('--no-kernel');
   }
-  return broken(`jupyter hpcenv create ${words[0]}`, words.slice(1));
+  const head = request.clone_of ? `jupyter hpcenv clone ${quote(request.clone_of)}` : 'jupyter hpcenv create';
+  return broken(`${head} ${words[0]}`, words.slice(1));
 }
 
 /** A command over several lines: its *head* stands on the first, packages share lines, each option has its own. */

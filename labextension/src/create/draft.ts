@@ -18,6 +18,8 @@ export interface Draft {
   /** Sent with the request: the same form is submitted once, however often its button is pressed. */
   idempotency: string;
   start: 'scratch' | 'file';
+  /** Id of the environment of which this is a copy, which then says all but name, place and kernel; empty: of none. */
+  cloneOf: string;
   name: string;
   /** Empty for the site's first. */
   manager: string;
@@ -76,13 +78,16 @@ export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['star
   const collection = text(start.collection);
   const file = text(start.file);
   const virtual = rows(start.virtual_packages).map(({ name, value }): [string, string] => [name.replace(/^__/, ''), value]);
-  const ofConda = text(start.manager) === 'conda' || file !== '' || texts(start.channels).length > 0;
+  const cloneOf = text(start.clone_of);
+  const ofConda = !cloneOf && (text(start.manager) === 'conda' || file !== '' || texts(start.channels).length > 0);
   return {
     key: UUID.uuid4(),
     idempotency: UUID.uuid4(),
     start: from ?? (text(start.requirements) || file ? 'file' : 'scratch'),
+    cloneOf,
     name: text(start.name) || nameIn(file),
-    manager: text(start.manager),
+    // a copy has that of its source
+    manager: cloneOf ? '' : text(start.manager),
     // a guess; the form knows once it knows the site
     language: ofConda ? 'conda' : 'pep508',
     python: text(start.python),
@@ -120,6 +125,14 @@ export function toRequest(draft: Draft): ICreateRequest {
   const build = named(draft.buildVariables);
   const conda = draft.language === 'conda';
   const file = draft.start === 'file' ? fileText(draft) : '';
+  if (draft.cloneOf) {
+    request.clone_of = draft.cloneOf;
+    put('location', draft.location, draft.location);
+    put('variables', Object.fromEntries(variables), variables.length);
+    put('display_name', draft.displayName, draft.displayName);
+    put('kernel', false, !draft.kernel);
+    return request;
+  }
   put('manager', draft.manager, draft.manager);
   put('python', draft.python.trim(), draft.python.trim());
   put('packages', draft.packages, draft.packages.length);
@@ -185,6 +198,9 @@ export interface INameCheck {
 
 /** What the launcher shows unless the person says otherwise; as the server makes it. */
 export function defaultTitle(draft: Draft, site: ISite | null): string {
+  if (draft.cloneOf) {
+    return '';
+  }
   if (draft.language === 'conda') {
     const version = /^\d+\.\d+/.exec(draft.python.trim())?.[0];
     return version ? `${draft.name} (Python ${version})` : '';
@@ -286,13 +302,13 @@ export function problems(
   if (!name.ok) {
     found.name = name.text;
   }
-  if (draft.start === 'file' && !fileText(draft).trim()) {
+  if (!draft.cloneOf && draft.start === 'file' && !fileText(draft).trim()) {
     found.requirements = trans.__('Choose a file, or paste its lines.');
   }
-  if (site && !chosenManager(draft, site)) {
+  if (site && !draft.cloneOf && !chosenManager(draft, site)) {
     found.manager = trans.__('There is no manager “%1” here. Choose another one.', plain(draft.manager));
   }
-  if (draft.language === 'conda') {
+  if (draft.language === 'conda' && !draft.cloneOf) {
     Object.assign(found, condaProblems(draft, trans));
   }
   const location = chosenLocation(draft, site);
@@ -328,6 +344,9 @@ function condaProblems(draft: Draft, trans: TranslationBundle): Partial<Record<F
 /** The field of *draft* that an error of the server is about; undefined where it is about none. */
 export function fieldOf(code: string, draft: Draft): Field | undefined {
   const field = fieldOfCode(code);
+  if (draft.cloneOf && field !== 'name' && field !== 'location' && field !== 'variables') {
+    return undefined;
+  }
   if (field === 'packages' && draft.start === 'file' && draft.packages.length === 0) {
     return 'requirements';
   }

@@ -21,8 +21,8 @@ export function Options(props: {
 }): JSX.Element {
   const { trans } = useHpcEnv();
   const { draft, manager, id } = props;
-  // a conda environment has a Python of its own, and what fills it is not asked
-  const conda = draft.language === 'conda';
+  // a conda environment has a Python of its own, and a copy that of its source: what fills it is not asked
+  const conda = draft.language === 'conda' || !!draft.cloneOf;
   const [open, setOpen] = React.useState(
     !!draft.installer ||
       draft.systemSitePackages !== null ||
@@ -109,17 +109,19 @@ export function Options(props: {
             </div>
           </div>
         )}
-        <div className="jp-HpcEnv-optionRow" role="group" aria-label={trans.__('Variables for building')}>
-          <span>{trans.__('Variables for building')}</span>
-          <VariableRows
-            id={`${id}-build`}
-            field="build"
-            rows={draft.buildVariables}
-            wrong={props.wrongBuild}
-            onChange={buildVariables => props.onChange({ buildVariables })}
-          />
-          <div className="jp-HpcEnv-hint">{trans.__('Such as CC, MPICC or HDF5_DIR: only packages that are built from source see them.')}</div>
-        </div>
+        {!draft.cloneOf && (
+          <div className="jp-HpcEnv-optionRow" role="group" aria-label={trans.__('Variables for building')}>
+            <span>{trans.__('Variables for building')}</span>
+            <VariableRows
+              id={`${id}-build`}
+              field="build"
+              rows={draft.buildVariables}
+              wrong={props.wrongBuild}
+              onChange={buildVariables => props.onChange({ buildVariables })}
+            />
+            <div className="jp-HpcEnv-hint">{trans.__('Such as CC, MPICC or HDF5_DIR: only packages that are built from source see them.')}</div>
+          </div>
+        )}
         {check(
           trans.__('Make a kernel for notebooks'),
           trans.__('Without one, ipykernel is left out and nothing appears on the launcher.'),

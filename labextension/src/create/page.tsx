@@ -2,13 +2,15 @@
 import { UUID } from '@lumino/coreutils';
 import React from 'react';
 import { plain } from '../format';
+import { referenceOf } from '../environment/wish';
 import { useModuleCheck } from '../modules/check';
 import { asError, HpcEnvError } from '../request';
-import type { IManagerFacts, IOperation, ISite } from '../tokens';
+import type { ICreateRequest, IEnvironment, IManagerFacts, IOperation, ISite } from '../tokens';
 import { Blank, Trouble, Wrong } from '../ui/blocks';
 import { useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, Segments } from '../ui/controls';
 import { ChannelField } from './channel-field';
+import { Copied } from './copied';
 import { restRequest, shellCommand } from './command';
 import { CommandBox } from './command-box';
 import { fileKind } from './described';
@@ -62,6 +64,12 @@ export function CreatePage(props: { draft: Draft; onSubmitted: (operation: IOper
   );
 }
 
+/** A request as a person would type it: what is copied has a name, as far as that is enough. */
+function inWords(request: ICreateRequest, environments: readonly IEnvironment[]): ICreateRequest {
+  const source = environments.find(each => each.id === request.clone_of && each.origin !== 'foreign');
+  return source ? { ...request, clone_of: referenceOf(source, environments) } : request;
+}
+
 function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOperation) => void }): JSX.Element {
   const { trans, actions } = useHpcEnv();
   const model = useModel();
@@ -111,7 +119,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const location = chosenLocation(draft, site);
   const manager = chosenManager(draft, site);
   const managers = offered(draft, site);
-  const conda = draft.language === 'conda';
+  const conda = draft.language === 'conda' && !draft.cloneOf;
   const refusedField = refusal && fieldOf(refusal.code, draft);
   const checked = useModuleCheck(draft.modules, draft.collection);
   const wrong = (field: Field): string | undefined =>
@@ -214,87 +222,103 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             void submit();
           }}
         >
-          <Question id={`${id}-q-start`} label={trans.__('Start from')}>
-            <Segments
-              label={trans.__('Start from')}
-              name={`${id}-start`}
-              choices={[
-                { value: 'scratch', label: trans.__('Scratch') },
-                { value: 'file', label: trans.__('A file') }
-              ]}
-              value={draft.start}
-              onChange={start => change({ start })}
+          {draft.cloneOf ? (
+            <Copied
+              id={id}
+              draft={draft}
+              onChange={fields => {
+                change(fields);
+                // the button that was pressed is gone
+                form.current?.querySelector<HTMLElement>('[data-first]')?.focus();
+              }}
             />
-            {draft.start === 'file' && (
-              <StartFile
-                id={`${id}-requirements`}
-                language={draft.language}
-                value={fileText(draft)}
-                name={draft.fileName}
-                wrong={wrong('requirements')}
-                onChange={takeFile}
+          ) : (
+            <Question id={`${id}-q-start`} label={trans.__('Start from')}>
+              <Segments
+                label={trans.__('Start from')}
+                name={`${id}-start`}
+                choices={[
+                  { value: 'scratch', label: trans.__('Scratch') },
+                  { value: 'file', label: trans.__('A file') }
+                ]}
+                value={draft.start}
+                onChange={start => change({ start })}
               />
-            )}
-          </Question>
+              {draft.start === 'file' && (
+                <StartFile
+                  id={`${id}-requirements`}
+                  language={draft.language}
+                  value={fileText(draft)}
+                  name={draft.fileName}
+                  wrong={wrong('requirements')}
+                  onChange={takeFile}
+                />
+              )}
+            </Question>
+          )}
           <Question id={`${id}-q-name`} label={trans.__('Name')} htmlFor={`${id}-name`}>
             <NameField id={`${id}-name`} value={draft.name} check={name} wrong={wrong('name')} onChange={value => change({ name: value })} />
           </Question>
-          <Question id={`${id}-q-python`} label={trans.__('Python')} htmlFor={`${id}-python`}>
-            {conda ? (
-              <VersionField
-                id={`${id}-python`}
-                value={draft.python}
-                wrong={wrong('python')}
-                before={choice}
-                onChange={value => change({ python: value })}
-              />
-            ) : (
-              <PythonField
-                id={`${id}-python`}
-                value={draft.python}
-                pythons={site.pythons}
-                wrong={wrong('python')}
-                before={choice}
-                onChange={value => change({ python: value })}
-              />
-            )}
-            <ManagerNotes id={`${id}-manager`} managers={managers} wrong={wrong('manager')} />
-          </Question>
-          {conda && (
-            <Question id={`${id}-q-channels`} label={trans.__('Channels')} htmlFor={`${id}-channels`}>
-              <ChannelField
-                id={`${id}-channels`}
-                value={draft.channels}
-                configured={manager?.channels ?? []}
-                wrong={wrong('channels')}
-                onChange={channels => change({ channels })}
-              />
-            </Question>
+          {!draft.cloneOf && (
+            <>
+              <Question id={`${id}-q-python`} label={trans.__('Python')} htmlFor={`${id}-python`}>
+                {conda ? (
+                  <VersionField
+                    id={`${id}-python`}
+                    value={draft.python}
+                    wrong={wrong('python')}
+                    before={choice}
+                    onChange={value => change({ python: value })}
+                  />
+                ) : (
+                  <PythonField
+                    id={`${id}-python`}
+                    value={draft.python}
+                    pythons={site.pythons}
+                    wrong={wrong('python')}
+                    before={choice}
+                    onChange={value => change({ python: value })}
+                  />
+                )}
+                <ManagerNotes id={`${id}-manager`} managers={managers} wrong={wrong('manager')} />
+              </Question>
+              {conda && (
+                <Question id={`${id}-q-channels`} label={trans.__('Channels')} htmlFor={`${id}-channels`}>
+                  <ChannelField
+                    id={`${id}-channels`}
+                    value={draft.channels}
+                    configured={manager?.channels ?? []}
+                    wrong={wrong('channels')}
+                    onChange={channels => change({ channels })}
+                  />
+                </Question>
+              )}
+              <Question id={`${id}-q-packages`} label={trans.__('Packages')} htmlFor={`${id}-packages`}>
+                <PackageField
+                  id={`${id}-packages`}
+                  value={draft.packages}
+                  language={draft.language}
+                  aside={draft.aside}
+                  wrong={wrong('packages')}
+                  onChange={(packages, channels) => change({ packages, channels: [...new Set([...draft.channels, ...channels])] })}
+                />
+                {!draft.collection && (
+                  <ModuleHint
+                    packages={draft.packages}
+                    modules={draft.modules}
+                    language={draft.language}
+                    onUse={conda && site.managers.every(each => each.language === 'conda') ? undefined : useModule}
+                  />
+                )}
+              </Question>
+              {conda && (
+                <Question id={`${id}-q-cuda`} label={trans.__('GPU')}>
+                  <GpuField id={`${id}-cuda`} value={draft.cuda} wrong={wrong('cuda')} onChange={cuda => change({ cuda })} />
+                </Question>
+              )}
+              <Modules id={`${id}-modules`} draft={draft} checked={checked} wrong={wrong('modules')} onChange={change} />
+            </>
           )}
-          <Question id={`${id}-q-packages`} label={trans.__('Packages')} htmlFor={`${id}-packages`}>
-            <PackageField
-              id={`${id}-packages`}
-              value={draft.packages}
-              language={draft.language}
-              aside={draft.aside}
-              wrong={wrong('packages')}
-              onChange={(packages, channels) => change({ packages, channels: [...new Set([...draft.channels, ...channels])] })}
-            />
-            {!draft.collection && (
-              <ModuleHint
-                packages={draft.packages}
-                modules={draft.modules}
-                language={draft.language}
-                onUse={conda && site.managers.every(each => each.language === 'conda') ? undefined : useModule}
-              />
-            )}
-          </Question>
-          {conda && (
-            <Question id={`${id}-q-cuda`} label={trans.__('GPU')}>
-              <GpuField id={`${id}-cuda`} value={draft.cuda} wrong={wrong('cuda')} onChange={cuda => change({ cuda })} />
-            </Question>
-          )}
-          <Modules id={`${id}-modules`} draft={draft} checked={checked} wrong={wrong('modules')} onChange={change} />
           {site.locations.length > 0 && (
             <Question id={`${id}-q-location`} label={trans.__('Location')}>
               <LocationField
@@ -330,7 +354,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             <div className="jp-HpcEnv-planButtons">{buttons}</div>
             {tried && Object.keys(found).length > 0 && <Wrong id={`${id}-wrong`} text={trans.__('Something above is not right yet.')} />}
           </Summary>
-          <CommandBox shell={shellCommand(toRequest(draft))} rest={restRequest(toRequest(draft))} />
+          <CommandBox shell={shellCommand(inWords(toRequest(draft), model.environments))} rest={restRequest(toRequest(draft))} />
         </aside>
       </div>
       <div className="jp-HpcEnv-createBar">

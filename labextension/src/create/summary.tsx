@@ -12,6 +12,7 @@ import { Icon } from '../ui/controls';
 import { chosenLocation, chosenPython, Draft, fileText } from './draft';
 import { fileKind } from './described';
 import { chosenManager } from './managers';
+import { useCopied } from './copied';
 import { PlanBox } from './preview';
 import type { Preview } from './plan';
 import { channelName } from './specs';
@@ -29,6 +30,7 @@ export function Summary(props: {
   const { draft, site, checked } = props;
   const modules = draft.collection ? trans.__('collection %1', draft.collection) : draft.modules.join(', ');
   const conda = draft.language === 'conda';
+  const copied = useCopied(draft);
   const ofModules = !conda && !draft.python && checked.value?.python;
   const python = conda ? condaPython(draft, trans) : (chosenPython(draft, site)?.version ?? plain(draft.python));
   const channels = conda ? condaChannels(draft, site, trans) : '';
@@ -38,10 +40,14 @@ export function Summary(props: {
       <dl className="jp-HpcEnv-facts">
         <dt>{trans.__('Name')}</dt>
         <dd>{plain(draft.name) || '–'}</dd>
-        <dt>{trans.__('Python')}</dt>
-        <dd>{ofModules ? trans.__('%1, of the modules', plain(ofModules)) : python || '–'}</dd>
+        {!draft.cloneOf && (
+          <>
+            <dt>{trans.__('Python')}</dt>
+            <dd>{ofModules ? trans.__('%1, of the modules', plain(ofModules)) : python || '–'}</dd>
+          </>
+        )}
         <dt>{trans.__('Packages')}</dt>
-        <dd>{packagesAsked(draft, trans.__('none besides ipykernel'), plain(draft.fileName) || trans.__('a file'))}</dd>
+        <dd>{draft.cloneOf ? trans.__('exactly those of %1', copied) : packagesAsked(draft, trans.__('none besides ipykernel'), plain(draft.fileName) || trans.__('a file'))}</dd>
         {channels && (
           <>
             <dt>{trans.__('Channels')}</dt>

@@ -31,7 +31,7 @@ export function ChangeShown(props: IChangeShownProps): JSX.Element {
 }
 
 /** Give the focus to *ref* if it went with what stood here before; a focus elsewhere is the person's and stays. */
-function useArrival(ref: React.RefObject<HTMLElement>, what: string): void {
+export function useArrival(ref: React.RefObject<HTMLElement>, what: string): void {
   React.useEffect(() => {
     if (document.activeElement === document.body) {
       ref.current?.focus({ preventScroll: true });

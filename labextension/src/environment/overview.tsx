@@ -8,6 +8,9 @@ import type { IEnvironmentDetail, IFinding } from '../tokens';
 import { CopyButton } from '../ui/blocks';
 import { useHpcEnv, useLoaded } from '../ui/context';
 import { Button, Icon } from '../ui/controls';
+import { BuildAgain } from './rebuild';
+import { Sharing } from './sharing';
+import { sizeWord, useSize } from './size';
 import { driftOf, driftWord, stateAdvice, stateWord } from './states';
 
 export function Overview(props: { environment: IEnvironmentDetail; onModules: () => void }): JSX.Element {
@@ -17,6 +20,7 @@ export function Overview(props: { environment: IEnvironmentDetail; onModules: ()
       <div>
         <Health environment={environment} onModules={props.onModules} />
         <Uses environment={environment} />
+        <Sharing environment={environment} />
       </div>
       <div>
         <FactList environment={environment} />
@@ -55,6 +59,7 @@ function Health(props: { environment: IEnvironmentDetail; onModules: () => void 
             <div>
               {plain(environment.message) || word}
               <p>{stateAdvice(environment, trans)}</p>
+              <BuildAgain environment={environment} />
             </div>
             {missing && choose}
           </li>
@@ -124,7 +129,9 @@ function Uses(props: { environment: IEnvironmentDetail }): JSX.Element {
       : trans.__('Kernel %1', kernel.display_name)
     : environment.origin === 'foreign'
       ? trans.__('Found elsewhere: it has no kernel of ours')
-      : trans.__('Not on the launcher; see Kernels');
+      : environment.origin === 'shared'
+        ? trans.__('Not on the launcher; “Use” gives you a kernel')
+        : trans.__('Not on the launcher; see Kernels');
   return (
     <section className="jp-HpcEnv-section" aria-label={trans.__('Where you can use it')}>
       <header>
@@ -175,6 +182,7 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
   const variables = Object.entries(environment.variables).map(([name, value]) => `${name}=${value}`);
   const build = Object.entries(environment.build_variables ?? {}).map(([name, value]) => `${name}=${value}`);
   const platform = environment.platform;
+  const size = useSize(environment);
   // the Python of a conda environment is one of its packages
   const madeFrom = environment.python_path.startsWith(`${environment.prefix}/`) ? '' : environment.python_path;
   const facts: [string, React.ReactNode][] = [
@@ -188,6 +196,7 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
     [trans.__('Built with'), build.length > 0 && <code>{plain(build.join(' '))}</code>],
     [trans.__('Variables'), variables.length > 0 && <code>{plain(variables.join(' '))}</code>],
     [trans.__('Site packages'), environment.system_site_packages && trans.__('sees those of its Python')],
+    [trans.__('Size'), sizeWord(size, trans)],
     [trans.__('Prefix'), <code key="prefix">{plain(environment.prefix)}</code>],
     [trans.__('Owner'), environment.origin === 'shared' && environment.owner],
     [trans.__('Created'), moment(environment.created)],

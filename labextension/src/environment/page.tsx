@@ -3,25 +3,28 @@ import { ellipsesIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import React from 'react';
-import { canDelete, publishedKernel } from '../actions';
+import { canClone, canDelete, canShare, publishedKernel } from '../actions';
 import { toldOf } from '../create/preview';
 import { minor, plain } from '../format';
 import { layersIcon } from '../icons';
 import { asError } from '../request';
-import { doingWord, isChange } from '../operation/verbs';
+import { doingWord, isBuild } from '../operation/verbs';
 import { ICreateRequest, IEnvironmentDetail, IManagerFacts, IPackage, isFinished, Language } from '../tokens';
 import { Blank, Callout, Tabs, Trouble } from '../ui/blocks';
 import { ILoaded, useDelay, useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, IconButton } from '../ui/controls';
 import { PageHead } from '../ui/head';
+import { Acted, useActed } from './acted';
 import { Activate } from './activate';
 import { Export } from './export';
 import { Kernels } from './kernels';
 import { Modules } from './modules';
+import { MoveForm } from './move';
 import { Overview } from './overview';
 import { Packages } from './packages';
 import { useChanging } from './changing';
 import { planTold } from './change-plan';
+import { ShareForm } from './sharing';
 import { placeWord } from './states';
 
 export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate' | 'export';
@@ -43,9 +46,9 @@ export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
   const model = useModel();
   const { id } = props;
   const row = model.environment(id);
-  // a change of the row means that the rest may have changed as well, and so does the end of a change
+  // a change of the row means that the rest may have changed as well, and so does the end of an operation
   const changed = model.operations
-    .filter(each => each.environment.id === id && isChange(each) && isFinished(each))
+    .filter(each => each.environment.id === id && !isBuild(each) && isFinished(each))
     .reduce((last, each) => (each.id > last ? each.id : last), '');
   const detail = useLoaded(() => model.api.environment(id), `${id} ${JSON.stringify(row)} ${changed}`);
   const late = useDelay(200);
@@ -81,7 +84,7 @@ export function EnvironmentPage(props: IEnvironmentPageProps): JSX.Element {
 
 function Shown(props: {
   environment: IEnvironmentDetail;
-  /** The change that ended last; empty while none did. */
+  /** The operation that ended last; empty while none did. */
   changed: string;
   arrived: boolean;
   turn?: ITurn;
@@ -107,6 +110,9 @@ function Shown(props: {
       actions.announcer.say(told);
     }
   });
+  const acted = useActed(environment.id);
+  // what the menu opened over the overview
+  const [asking, setAsking] = React.useState<Asking | null>(null);
   const id = `hpcenv-${environment.id}`;
   const modules = (environment.modules?.load.length ?? 0) > 0 || (environment.origin === 'own' && model.modules.present);
   const exportable = environment.origin !== 'foreign' && (environment.state === 'ready' || environment.state === 'module_missing');
@@ -124,6 +130,11 @@ function Shown(props: {
   const running = model.kernelsRunning(environment);
   const usable = environment.state === 'ready' || environment.state === 'newer';
   const operation = model.running.find(each => each.environment.id === environment.id);
+  const asked = canShare(environment) && !operation ? asking : null;
+  const closed = (): void => {
+    setAsking(null);
+    document.getElementById(`${id}-more`)?.focus();
+  };
   const facts = [
     trans.__('Python %1', environment.python),
     environment.manager,
@@ -147,7 +158,14 @@ function Shown(props: {
             {usable && actions.canOpenTerminal && (
               <Button onClick={() => void actions.openTerminal(environment)}>{trans.__('Open terminal')}</Button>
             )}
-            <More environment={environment} />
+            <More
+              id={`${id}-more`}
+              environment={environment}
+              onAsk={what => {
+                setTab('overview');
+                setAsking(what);
+              }}
+            />
           </>
         }
       />
@@ -166,6 +184,9 @@ function Shown(props: {
         onChange={setTab}
       />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${tab}`} tabIndex={-1}>
+        {tab === 'overview' && asked === 'share' && <ShareForm environment={environment} onClose={closed} onDone={() => setAsking(null)} />}
+        {tab === 'overview' && asked === 'move' && <MoveForm environment={environment} onClose={closed} onDone={() => setAsking(null)} />}
+        {tab === 'overview' && <Acted environment={environment} acted={acted} />}
         {tab === 'overview' && <Overview environment={environment} onModules={() => setTab('modules')} />}
         {warnings.length > 0 && (
           <div className="jp-HpcEnv-warnings">
@@ -228,8 +249,11 @@ function Warnings(props: { warnings: string[]; onClose: () => void }): JSX.Eleme
   );
 }
 
+/** What a menu item asks in a form over the overview. */
+type Asking = 'share' | 'move';
+
 /** What is done rarely: kept out of the way, in one menu. */
-function More(props: { environment: IEnvironmentDetail }): JSX.Element {
+function More(props: { id: string; environment: IEnvironmentDetail; onAsk: (what: Asking) => void }): JSX.Element {
   const { trans, actions, model } = useHpcEnv();
   const { environment } = props;
   const open = (event: React.MouseEvent): void => {
@@ -242,6 +266,14 @@ function More(props: { environment: IEnvironmentDetail }): JSX.Element {
     };
     add('copy', trans.__('Copy activation'), () => void actions.copyActivation(environment));
     add('again', trans.__('New environment like this…'), () => actions.pages?.create(likeThis(environment, model.site?.managers ?? [])));
+    if (canClone(environment)) {
+      add('clone', trans.__('Clone…'), () => actions.pages?.create({ clone_of: environment.id }));
+    }
+    if (canShare(environment)) {
+      menu.addItem({ type: 'separator' });
+      add('share', trans.__('Share…'), () => props.onAsk('share'));
+      add('move', trans.__('Move to…'), () => props.onAsk('move'));
+    }
     if (canDelete(environment)) {
       menu.addItem({ type: 'separator' });
       add('delete', trans.__('Delete'), () => void actions.remove([environment]));
@@ -250,10 +282,7 @@ function More(props: { environment: IEnvironmentDetail }): JSX.Element {
     menu.aboutToClose.connect(() => window.setTimeout(() => menu.dispose(), 500));
     menu.open(place.left, place.bottom);
   };
-  const label = canDelete(environment)
-    ? trans.__('More: copy activation, new environment like this, delete')
-    : trans.__('More: copy activation, new environment like this');
-  return <IconButton icon={ellipsesIcon} label={label} aria-haspopup="menu" onClick={open} />;
+  return <IconButton id={props.id} icon={ellipsesIcon} label={trans.__('More actions')} aria-haspopup="menu" onClick={open} />;
 }
 
 /** A request for the same; *managers* are those of the site, for others have no word here. */

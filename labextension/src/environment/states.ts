@@ -64,9 +64,15 @@ export function stateAdvice(environment: IEnvironment, trans: TranslationBundle)
         ? trans.__('Choose other modules, or ask the staff whether it comes back.')
         : trans.__('Ask its owner to choose other modules, or the staff whether it comes back.');
     case 'missing':
-      return trans.__('Create it again with the packages listed here, or delete its entry.');
+      return environment.origin === 'own'
+        ? trans.__('Build it again: the same packages are taken, as far as they can still be had. Or delete its entry.')
+        : trans.__('Ask its owner. The list of its packages was kept for you.');
     case 'python_gone':
-      return trans.__('The Python it was made from was removed. Create it again with another one.');
+      return environment.origin !== 'own'
+        ? trans.__('Ask its owner to build it again.')
+        : environment.manager === 'conda'
+          ? trans.__('Create it again with the packages listed here, or delete it.')
+          : trans.__('Build it again with the same packages, on the same version of Python or the nearest.');
     case 'newer':
       return trans.__('Update jupyter_hpcenv to change it. It can be used as it is.');
     case 'slow':

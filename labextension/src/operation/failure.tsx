@@ -7,7 +7,7 @@ import type { IErrorBody, IOperation } from '../tokens';
 import { Reason } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
-import { isChange } from './verbs';
+import { isAct, isChange } from './verbs';
 
 /** The heading in plain words; the server's own message follows under “Why”. */
 export function failureTitle(operation: IOperation, trans: TranslationBundle): string {
@@ -27,14 +27,37 @@ export function failureTitle(operation: IOperation, trans: TranslationBundle): s
     return trans.__('The change was cancelled, but not taken back');
   }
   if (operation.state === 'interrupted') {
-    return isChange(operation) ? trans.__('The change was interrupted') : trans.__('The build was interrupted');
+    return isChange(operation) ? trans.__('The change was interrupted') : actTitle(operation, true, trans) || trans.__('The build was interrupted');
   }
   const known = titles[operation.error?.code ?? ''];
-  return known ?? (operation.verb === 'repair' ? trans.__('The repair failed') : isChange(operation) ? trans.__('The change failed') : trans.__('The build failed'));
+  if (known) {
+    return known;
+  }
+  if (isChange(operation)) {
+    return operation.verb === 'repair' ? trans.__('The repair failed') : trans.__('The change failed');
+  }
+  return actTitle(operation, false, trans) || trans.__('The build failed');
+}
+
+/** The same for what is done to an environment as a whole; empty where it is a build. */
+function actTitle(operation: IOperation, interrupted: boolean, trans: TranslationBundle): string {
+  switch (operation.verb) {
+    case 'move':
+      return interrupted ? trans.__('The move was interrupted') : trans.__('The move failed');
+    case 'share':
+      return interrupted ? trans.__('The sharing was interrupted') : trans.__('It could not be shared');
+    case 'unshare':
+      return interrupted ? trans.__('The end of the sharing was interrupted') : trans.__('The sharing could not be ended');
+    default:
+      return '';
+  }
 }
 
 /** What to do where the server has no hint. */
 function advice(operation: IOperation, trans: TranslationBundle): string {
+  if (isAct(operation)) {
+    return trans.__('Try again if the cause has gone.');
+  }
   if (operation.state !== 'interrupted' && operation.state !== 'cancelled') {
     return trans.__('Change the request, or try again if the cause has gone.');
   }

@@ -26,6 +26,32 @@ export function outcome(operation: IOperation, trans: TranslationBundle): string
   return lines.length > 0 ? lines : [trans.__('All packages are as they were.')];
 }
 
+/** With whom an environment is shared. */
+export function sharedWith(shared: { group?: string }, trans: TranslationBundle): string {
+  return shared.group ? trans.__('the group %1', plain(shared.group)) : trans.__('everybody on this machine');
+}
+
+/** What was done to an environment as a whole: “Moved climate to scratch.” */
+export function actOutcome(operation: Pick<IOperation, 'verb' | 'environment' | 'request'>, trans: TranslationBundle): string {
+  const name = plain(operation.environment.name);
+  switch (operation.verb) {
+    case 'move':
+      return trans.__('Moved %1 to %2. What was there before is in the trash.', name, plain(operation.environment.location));
+    case 'share':
+      return trans.__('Shared %1 with %2.', name, sharedWith({ group: operation.request.group }, trans));
+    case 'unshare':
+      return trans.__('%1 is not shared any more: only you can enter it.', name);
+    default:
+      return trans.__('Built %1 again.', name);
+  }
+}
+
+/** Which packages are other ones than before, a sentence each. */
+export function differences(operation: Pick<IOperation, 'result'>): string[] {
+  const told = operation.result?.differences;
+  return Array.isArray(told) ? told.filter((each): each is string => typeof each === 'string').map(plain) : [];
+}
+
 /** What running kernels have of a change: nothing, until they are started again. */
 export function staleKernels(running: number, trans: TranslationBundle): string {
   return running > 0

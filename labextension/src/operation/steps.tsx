@@ -6,7 +6,7 @@ import { failIcon } from '../icons';
 import { IOperation, IProgress, IStep, isFinished } from '../tokens';
 import { useHpcEnv } from '../ui/context';
 import { Hidden, Icon } from '../ui/controls';
-import { doing, isChange } from './verbs';
+import { doing, isBuild } from './verbs';
 
 /** The share of the running step that is done; null where nobody knows. */
 export function fraction(progress: IProgress | null): number | null {
@@ -95,7 +95,7 @@ export function ProgressBar(props: { operation: IOperation; taken: string; label
       <div
         className="jp-HpcEnv-bar"
         role="progressbar"
-        aria-label={props.label ?? (isChange(operation) ? doing(operation, trans) : trans.__('Build of %1', operation.environment.name))}
+        aria-label={props.label ?? (isBuild(operation) ? trans.__('Build of %1', operation.environment.name) : doing(operation, trans))}
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={value}

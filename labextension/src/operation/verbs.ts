@@ -15,6 +15,16 @@ export function isChange(operation: Of): boolean {
   return operation.verb === 'change' || operation.verb === 'repair';
 }
 
+/** Tell whether an operation is about an environment as a whole that is there, or was; it is shown over the overview of its page. */
+export function isAct(operation: Of): boolean {
+  return ['rebuild', 'move', 'share', 'unshare'].includes(operation.verb);
+}
+
+/** Tell whether an operation makes an environment that was not there before. */
+export function isBuild(operation: Of): boolean {
+  return !isChange(operation) && !isAct(operation);
+}
+
 /** Tell whether a change was done, or was cancelled and taken back; else something is to be looked at. */
 export function endedWell(operation: IOperation): boolean {
   const { state, error } = operation;
@@ -34,6 +44,14 @@ export function doing(operation: Pick<IOperation, 'verb' | 'environment'>, trans
       return trans.__('Planning %1', name);
     case 'repair':
       return trans.__('Repairing %1', name);
+    case 'rebuild':
+      return trans.__('Building %1 again', name);
+    case 'move':
+      return trans.__('Moving %1', name);
+    case 'share':
+      return trans.__('Sharing %1', name);
+    case 'unshare':
+      return trans.__('Ending the sharing of %1', name);
     default:
       return trans.__('Building %1', name);
   }
@@ -49,6 +67,14 @@ export function doingWord(operation: Of, trans: TranslationBundle): string {
       return trans.__('planning');
     case 'repair':
       return trans.__('repairing');
+    case 'rebuild':
+      return trans.__('building again');
+    case 'move':
+      return trans.__('moving');
+    case 'share':
+      return trans.__('sharing');
+    case 'unshare':
+      return trans.__('ending the sharing');
     default:
       return trans.__('building');
   }
@@ -61,13 +87,19 @@ export function cancelLabel(operation: Of, trans: TranslationBundle): string {
       return trans.__('Cancel change');
     case 'repair':
       return trans.__('Cancel repair');
+    case 'move':
+      return trans.__('Cancel move');
+    case 'share':
+      return trans.__('Cancel sharing');
+    case 'unshare':
+      return trans.__('Cancel');
     default:
       return trans.__('Cancel build');
   }
 }
 
-/** Where it is shown; a change on the page of its environment, beside the packages. */
-export function placeOf(operation: IOperation): { operation: string; environment: string; tab?: 'packages' } {
+/** Where it is shown; on the page of its environment, unless it makes one: a change beside the packages. */
+export function placeOf(operation: IOperation): { operation: string; environment: string; tab?: 'packages' | 'overview' } {
   const place = { operation: operation.id, environment: operation.environment.id };
-  return isChange(operation) ? { ...place, tab: 'packages' } : place;
+  return isBuild(operation) ? place : { ...place, tab: isChange(operation) ? 'packages' : 'overview' };
 }

@@ -1,12 +1,12 @@
 /** What can be done with a row, in the order of its menu. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { deleteIcon, LabIcon, notebookIcon, terminalIcon } from '@jupyterlab/ui-components';
+import { addIcon, deleteIcon, LabIcon, notebookIcon, refreshIcon, terminalIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
-import { Actions, canDelete, publishedKernel } from '../actions';
+import { Actions, canClone, canDelete, canRebuild, canUse, isUsed, publishedKernel } from '../actions';
 import { moduleIcon } from '../icons';
-import { cancelLabel } from '../operation/verbs';
-import { IOperation, isFinished } from '../tokens';
+import { cancelLabel, placeOf } from '../operation/verbs';
+import { IEnvironment, IOperation, isFinished } from '../tokens';
 import type { IRow } from './rows';
 
 export interface IAct {
@@ -42,6 +42,12 @@ export function actsOf(row: IRow, context: IActContext): IAct[] {
       const place = { environment: environment.id, tab: 'modules' } as const;
       add('modules', 0, trans.__('Choose modules'), () => actions.pages?.open(place), moduleIcon);
     }
+    if (canRebuild(environment)) {
+      add('rebuild', 0, trans.__('Build again'), () => rebuild(environment, actions), refreshIcon);
+    }
+    if (canUse(environment)) {
+      add('use', 0, trans.__('Use'), () => void actions.tryUse(environment), addIcon);
+    }
     if (usable && publishedKernel(environment) && actions.canOpenNotebook) {
       add('notebook', 0, trans.__('New notebook'), () => void actions.newNotebook(environment), notebookIcon);
     }
@@ -52,11 +58,21 @@ export function actsOf(row: IRow, context: IActContext): IAct[] {
   add('open', 1, trans.__('Open'), () => context.open(row));
   if (environment && !operation) {
     add('activation', 2, trans.__('Copy activation'), () => void actions.copyActivation(environment));
+    if (canClone(environment)) {
+      add('clone', 2, trans.__('Clone…'), () => actions.pages?.create({ clone_of: environment.id }));
+    }
+    if (isUsed(environment)) {
+      add('unuse', 3, trans.__('Stop using'), () => void actions.tryUnuse(environment));
+    }
     if (canDelete(environment)) {
       add('delete', 3, trans.__('Delete'), () => context.remove(row), deleteIcon);
     }
   }
   return acts;
+}
+
+function rebuild(environment: IEnvironment, actions: Actions): void {
+  void actions.tryRebuild(environment).then(operation => operation && actions.pages?.open(placeOf(operation)));
 }
 
 function addOperationActs(

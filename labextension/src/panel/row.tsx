@@ -1,5 +1,5 @@
 /** A row of the list: two lines, one icon for its state, and the next sensible act on the pointer. */
-import { closeIcon, ellipsesIcon, LabIcon, notebookIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { addIcon, closeIcon, ellipsesIcon, LabIcon, notebookIcon, refreshIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import { failIcon, layersIcon, moduleIcon, warnIcon } from '../icons';
 import { useHpcEnv } from '../ui/context';
@@ -20,7 +20,7 @@ export interface IRowProps {
   onAct: () => void;
 }
 
-const ACT_ICONS: Record<string, LabIcon> = { notebook: notebookIcon, cancel: closeIcon, retry: refreshIcon, modules: moduleIcon };
+const ACT_ICONS: Record<string, LabIcon> = { notebook: notebookIcon, cancel: closeIcon, retry: refreshIcon, rebuild: refreshIcon, use: addIcon, modules: moduleIcon };
 
 function StateIcon(props: { row: IRow }): JSX.Element {
   switch (props.row.kind) {

@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { minor, plain } from '../format';
 import type { EnvironmentsModel } from '../model';
 import { missingModules, placeWord, stateWord } from '../environment/states';
-import { doingWord, isChange } from '../operation/verbs';
+import { doingWord, isBuild } from '../operation/verbs';
 import { IEnvironment, IOperation, isFinished } from '../tokens';
 
 export type GroupId = 'own' | 'shared' | 'foreign';
@@ -139,7 +139,7 @@ function operationRow(
     kind: 'running',
     strong: at,
     // a build is what a row means that has no environment yet
-    rest: isChange(operation) ? `· ${verb}` : '',
+    rest: isBuild(operation) ? '' : `· ${verb}`,
     tag: step ? `${operation.step}/${all}` : '',
     done: operation.steps.filter(other => other.state === 'done').length / (all || 1),
     label,
