@@ -44,8 +44,10 @@ def probe(source: Source, pinned: Sequence[PinnedPackage] = (), patience: float 
             raise _nothing_at(channel, urls, f"{urls[0]} does not exist")
     afar = {url: urls for url, urls in named.items() if url.startswith(("http://", "https://"))}
     afar = {url: urls for url, urls in afar.items() if not source.offline and (pinned or not _is_fresh(source, url))}
+    if not afar:
+        return
     proxies, context = _proxies(source), _context(source.ssl_verify)
-    if not afar or proxies is None or context is None:
+    if proxies is None or context is None:
         return
     until = time.monotonic() + patience
     answers = _ask([url for urls in afar.values() for url in urls], until - time.monotonic(), context, proxies)
