@@ -85,3 +85,12 @@ def split_channel(text: str) -> tuple[str, str]:
     """Return (channel, subdir) of ``conda-forge/linux-64``; the subdir is empty where none is named."""
     head, _, last = text.rstrip("/").rpartition("/")
     return (check_channel(head), last) if head and last in SUBDIRS else (check_channel(text), "")
+
+
+def public_host() -> str:
+    """Return the host of the public index, as the packaging tools themselves name it; empty if that is not known."""
+    try:
+        from distlib.index import DEFAULT_INDEX
+    except ImportError:
+        return ""
+    return urlsplit(str(DEFAULT_INDEX)).hostname or ""

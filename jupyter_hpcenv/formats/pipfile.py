@@ -14,6 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ..errors import InvalidRequest, InvalidRequirement
 from ..models import Contents, LockedPackage
 from . import hashes
+from .addresses import public_host
 from .keyed import Value, load_json, load_toml
 from .plain_text import shown
 from .requirements import Rules, parse_requirement
@@ -91,7 +92,7 @@ def _sources(sources: list[Value]) -> list[str]:
             host = urlsplit(each.field("url")).hostname or ""
         except ValueError:
             host = ""
-        if host != "pypi.org":
+        if host != public_host():
             hosts.append(shown(host) or "an index")
     if not hosts:
         return []

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ..errors import InvalidRequest
 from ..models import Contents
-from .addresses import this_platform
+from .addresses import public_host, this_platform
 from .archives import Archive, fitting, pinned, put, unchecked
 from .locked import UNCHECKED, channels, pip_line
 from .plain_text import clean, line, shown
@@ -81,7 +81,7 @@ def _version(root: Node) -> int:
 def _warn_of_indexes(environment: dict[str, Node], found: Contents) -> None:
     listed = environment["indexes"].items("The list of indexes") if "indexes" in environment else []
     indexes = [node.text("An index") for node in listed]
-    if any(index.rstrip("/") != "https://pypi.org/simple" for index in indexes) or "find-links" in environment:
+    if any(index.rstrip("/") != f"https://{public_host()}/simple" for index in indexes) or "find-links" in environment:
         found.warnings.append(
             f"The packages for pip were found in {shown(', '.join(indexes)) or 'folders'}; "
             "here they come from the index that is configured."

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jupyter_hpcenv.errors import InvalidRequest
 from jupyter_hpcenv.formats import conda_lock, described, rattler_lock
+from jupyter_hpcenv.formats.addresses import public_host
 from jupyter_hpcenv.formats.requirements import Rules
 from jupyter_hpcenv.models import Contents, PinnedPackage
 
@@ -90,7 +91,7 @@ def lock_file(version: int, **changes: Any) -> dict[str, Any]:
         ]
     environment = {
         "channels": [{"url": f"{CHANNEL}/"}],
-        "indexes": ["https://pypi.org/simple"],
+        "indexes": [f"https://{public_host()}/simple"],
         "packages": {"linux-64": listed, "osx-64": [{"conda": OSX}]},
     }
     platforms = {"platforms": [{"name": "linux-64"}, {"name": "osx-64"}]} if version > 6 else {}

@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_hpcenv.errors import InvalidRequest
 from jupyter_hpcenv.formats import pipfile
+from jupyter_hpcenv.formats.addresses import public_host
 from jupyter_hpcenv.formats.requirements import Rules
 
 ALL = Rules()
@@ -77,7 +78,7 @@ def lock(**changes: Any) -> str:
         "hash": {"sha256": ONE},
         "pipfile-spec": 6,
         "requires": {"python_version": "3.11"},
-        "sources": [{"name": "pypi", "url": "https://pypi.org/simple", "verify_ssl": True}],
+        "sources": [{"name": "pypi", "url": f"https://{public_host()}/simple", "verify_ssl": True}],
     }
     six = {"hashes": [f"sha256:{ONE}"], "index": "pypi", "version": "==1.16.0"}
     marked = {**six, "version": "==3.10", "markers": "python_version >= '3.5'"}
