@@ -187,6 +187,10 @@ class View:
     def row(self, name: str) -> Any:
         return self.panel.locator(".jp-HpcEnv-row").filter(has=self.page.get_by_text(name, exact=True))
 
+    def open(self, name: str) -> None:
+        """Open the page of an environment; while the panel still shows its build, its row leads to that one's page."""
+        self.panel.get_by_role("treeitem", name=f"{name}, ready").click()
+
     def dark(self) -> None:
         """Change to the dark theme, and wait for its colours."""
         self.page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")

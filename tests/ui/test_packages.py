@@ -64,7 +64,7 @@ def view(lab: Lab, page: Page) -> Iterator[Any]:
 
 def open_packages(view: Any, name: str) -> Any:
     """Open the page of an environment at its packages, and return the page."""
-    view.row(name).click()
+    view.open(name)
     form = page_of(view)
     form.get_by_role("tab", name="Packages").click()
     expect(form.get_by_role("grid", name="Packages")).to_be_visible()

@@ -231,7 +231,7 @@ def test_delete_and_undo_by_keyboard(view: Any, made: Any) -> None:
 def test_open_terminal_has_the_environment_active(view: Any, made: Any) -> None:
     environment = made("in-terminal", kernel=False)
     view.panel.get_by_role("button", name="Refresh").click()
-    view.row("in-terminal").click()
+    view.open("in-terminal")
     page_of(view).get_by_role("button", name="Open terminal").first.click()
     terminal = view.page.locator(".jp-Terminal:visible")
     terminal.wait_for()
@@ -296,7 +296,7 @@ def test_axe_finds_nothing_and_it_looks_right(view: Any, made: Any, gate: Gate, 
     if theme == "dark":
         view.dark()
     view.panel.get_by_role("button", name="Refresh").click()
-    view.row("climate-2025").click()
+    view.open("climate-2025")
     for tab in ("Overview", "Packages", "Kernels", "Activate"):
         page_of(view).get_by_role("tab", name=tab).click()
         expect(page_of(view).get_by_role("tabpanel").first).not_to_contain_text("Reading")
