@@ -23,6 +23,13 @@ def view_for(output: Output) -> View:
     return Bar() if is_terminal() else Lines()
 
 
+def sentence(line: LogLine) -> str:
+    """Return a line with one word before it that says what it is; most tools begin with that word themselves."""
+    word, colon, rest = line.text.strip().partition(":")
+    text = rest.strip() if colon and word.lower() == line.kind else line.text.strip()
+    return f"{line.kind.capitalize()}: {text}"
+
+
 class Silent:
     """Show nothing: a program reads the result."""
 
@@ -58,7 +65,7 @@ class Lines(Silent):
     def line(self, line: LogLine) -> None:
         """Print a warning or an error."""
         if line.kind in _STYLES:
-            self.say(f"{line.kind.capitalize()}: {line.text}")
+            self.say(sentence(line))
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -109,7 +116,7 @@ class Bar(Silent):
     def line(self, line: LogLine) -> None:
         """Print a warning or an error above the bar."""
         if line.kind in _STYLES:
-            self.say(f"{line.kind.capitalize()}: {line.text}", _STYLES[line.kind])
+            self.say(sentence(line), _STYLES[line.kind])
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line above the bar."""

@@ -19,6 +19,7 @@ from ..errors import (
 from . import missing
 
 _SHOWN = 40  # lines
+_NEWEST = 10  # versions of the hundreds that pip lists
 
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|\bos error (?:28|122)\b|\[Errno (?:28|122)\]")
 _NETWORK = re.compile(
@@ -39,6 +40,8 @@ _LOCKS = re.compile(r"[Ff]ailed to lock `([^`]+)`: .*?\(os error \d+\)")
 _OTHER = re.compile(
     r"Hash mismatch for `([^`]+)`|DO NOT MATCH THE HASHES FROM .*?contents carefully\S* .*?tampered with them\. (\S+)"
 )
+_VERSIONS = re.compile(r"(\(from versions: )([^()]+)\)")
+_WITHDRAWN = re.compile(r"Ignored the following yanked versions: ([^\s,]+(?:, [^\s,]+)*)|(\S+==\S+) was yanked")
 _LOCK_AGAIN = "If the versions were changed by hand, lock again."
 _PYTHON = re.compile(r"does not satisfy Python|requires a different Python|Requires-Python|requires Python")
 
@@ -48,7 +51,7 @@ def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] |
 
     *providers* is the site's table of modules, by what a build may miss.
     """
-    said = "\n".join(lines[-_SHOWN:])
+    said = "\n".join(map(_shorter, lines[-_SHOWN:]))
     flat = " ".join(" ".join(lines[-200:]).split())
     if _FULL.search(flat):
         return DiskFull(
@@ -74,7 +77,7 @@ def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] |
     if match and not ("from versions: none" in flat and _NETWORK.search(flat)):
         if _PYTHON.search(flat) and "from versions: none" in flat:  # pip lists there what it left out for any reason
             return _other_python(said)
-        return _not_found(match[1], said) if "from versions: none" in flat else _no_version(match[1], said)
+        return _not_found(match[1], said) if "from versions: none" in flat else _no_version(match[1], flat, said)
     if (answer := _ANSWERED.search(flat)) and not match:
         return IndexUnreachable(
             f"The package index answered {(answer[1] or answer[2] or answer[3]).strip()} and gave no packages.",
@@ -92,6 +95,17 @@ def failure(installer: str, lines: Sequence[str], providers: Mapping[str, str] |
     return BuildFailed(
         f"{installer} could not install the packages.", hints=["See in the log what it said last."], reason=said
     )
+
+
+def _shorter(line: str) -> str:
+    """Return a line with the newest of the versions that it lists; pip lists all that there ever were, oldest first."""
+
+    def newest(match: re.Match[str]) -> str:
+        versions = match[2].split(", ")
+        cut = "…, " * (len(versions) > _NEWEST)
+        return f"{match[1]}{cut}{', '.join(versions[-_NEWEST:])})"
+
+    return _VERSIONS.sub(newest, line)
 
 
 def no_locks(lines: Sequence[str]) -> BuildFailed | None:
@@ -118,7 +132,7 @@ def _unsolved_by_uv(flat: str, said: str) -> HpcenvError:
     only = re.search(r"[Bb]ecause only (?:the following versions of )?([\w.-]+)", flat)
     found = unknown or only
     if found and flat.count("depends on") == 0:
-        return _no_version(found[1], said)
+        return _no_version(found[1], flat, said)
     if re.search(r"network was disabled|Packages were unavailable because", flat):
         return IndexUnreachable(
             "The packages are not in the cache, and the network is switched off for uv.",
@@ -177,9 +191,20 @@ def _not_found(requirement: str, said: str) -> PackageNotFound:
     )
 
 
-def _no_version(requirement: str, said: str) -> PackageNotFound:
+def _no_version(requirement: str, flat: str, said: str) -> PackageNotFound:
+    wanted = requirement.strip("`'\".,")
+    withdrawn = [found[0] or found[1] for found in _WITHDRAWN.findall(flat)]
+    if withdrawn:
+        return PackageNotFound(
+            f"No version of the package satisfies “{wanted}”: its author withdrew (yanked) {', '.join(withdrawn)}.",
+            hints=[
+                "Loosen the version; the log may say why it was withdrawn.",
+                "If you must have a withdrawn version, ask for exactly that one with “==”.",
+            ],
+            reason=said,
+        )
     return PackageNotFound(
-        f"No version of the package satisfies “{requirement.strip('`.,')}” for this Python.",
+        f"No version of the package satisfies “{wanted}” for this Python.",
         hints=["Loosen the version, or choose another Python."],
         reason=said,
     )

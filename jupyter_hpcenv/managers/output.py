@@ -38,7 +38,7 @@ def kind_of(text: str) -> LineKind:
     """Return the kind of a line by the word that it begins with."""
     if re.match(r"\s*(error|ERROR)\b|\s*[×╰]", text):
         return "error"
-    return "warning" if re.match(r"\s*(warning|WARNING|DEPRECATION)\b", text) else "output"
+    return "warning" if re.match(r"\s*(warning|WARNING|DEPRECATION|Reason for being yanked)\b", text) else "output"
 
 
 class Watch:

@@ -96,3 +96,31 @@ def test_the_package_that_could_not_be_built_is_named() -> None:
     assert "fitsio==1.0" in error.message
     error = failure("pip", ["  error: subprocess-exited-with-error", "ERROR: Failed building wheel for fitsio"])
     assert "fitsio" in error.message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: Ignored the following yanked versions: 2.32.0, 2.32.1\n"
+        "ERROR: Could not find a version that satisfies the requirement six>=2.32 (from versions: 1.0, 1.1)\n"
+        "ERROR: No matching distribution found for six>=2.32",
+        "  × No solution found when resolving dependencies:\n  ╰─▶ Because only the following versions of six are "
+        "available:\n          six<=2.32.0\n      and six==2.32.0 was yanked (reason: broken), we can conclude that "
+        "six>=2.32 cannot be used.\n      And because you require six>=2.32, we can conclude that your requirements "
+        "are unsatisfiable.",
+    ],
+    ids=["pip", "uv"],
+)
+def test_what_its_author_withdrew_is_said(said: str) -> None:
+    error = failure("pip", said.splitlines())
+    assert isinstance(error, PackageNotFound)
+    assert "withdrew (yanked)" in error.message
+    assert "2.32.0" in error.message
+
+
+def test_of_hundreds_of_versions_the_newest_are_shown() -> None:
+    all_of_them = ", ".join(f"1.{number}" for number in range(300))
+    line = f"ERROR: Could not find a version that satisfies the requirement six==99 (from versions: {all_of_them})"
+    error = failure("pip", [line, "ERROR: No matching distribution found for six==99"])
+    assert "(from versions: …, 1.290, 1.291," in error.reason
+    assert error.reason.count("1.") == 10
