@@ -15,6 +15,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.catalog import lockfiles
 from jupyter_hpcenv.errors import Busy, InvalidRequest, PackageNotFound, Refused, RequirementsConflict, WrongState
 from jupyter_hpcenv.lifecycle import packages as verb
 from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, Operation
@@ -95,6 +96,12 @@ def content(prefix: Path) -> dict[str, str]:
     return found
 
 
+def lockfile(desk: Desk, name: str) -> bytes:
+    """Return the exact packages as they are kept, byte for byte."""
+    row = desk.admission.catalog.find(name)
+    return (lockfiles.folder(desk.admission.site) / f"{row.id}.json").read_bytes()
+
+
 def nothing_left(prefix: Path) -> None:
     assert not [name for name in os.listdir(prefix / ".hpcenv") if name.startswith(("before", "change"))]
 
@@ -153,14 +160,16 @@ def test_the_kernel_is_proven_and_sees_what_was_installed(desk: Desk) -> None:
 
 def test_what_breaks_the_kernel_is_taken_back(desk: Desk) -> None:
     prefix = desk.create("a", "hpcdemo<2")
-    before, record = content(prefix), desk.admission.catalog.find("a")
+    before, record, exact = content(prefix), desk.admission.catalog.find("a"), lockfile(desk, "a")
     done = desk.change("a", install=["comm==99.0a1", "six"], remove=["hpcdemo"])
     assert (done.state, done.error and done.error["code"]) == ("failed", "preflight_failed")
     assert "Everything is as it was before." in desk.said(done)
     assert content(prefix) == before
     assert desk.admission.catalog.find("a") == record
+    assert lockfile(desk, "a") == exact
     nothing_left(prefix)
     assert desk.change("a", install=["six"]).state == "succeeded"
+    assert lockfile(desk, "a") != exact
 
 
 def test_what_can_not_be_installed_leaves_all_as_it_is(desk: Desk) -> None:
@@ -254,7 +263,7 @@ def until(path: Path) -> None:
 def test_a_change_that_is_killed_is_taken_back_unasked(moment: str, desk: Desk) -> None:
     """SIGKILL of worker and installer; who looks next has it put right, and the same change succeeds then."""
     prefix = desk.create("a", "hpcdemo<2")
-    before = content(prefix)
+    before, exact = content(prefix), lockfile(desk, "a")
     operation = desk.admission.change_packages("a", Changes(install=["hpcdemo>=2", "six"]))
     site = next((prefix / "lib").glob("python3.*")) / "site-packages"
     until({"begun": prefix / verb.NOTE, "kept": prefix / verb.BEFORE, "installed": site / "six.py"}[moment])
@@ -266,6 +275,7 @@ def test_a_change_that_is_killed_is_taken_back_unasked(moment: str, desk: Desk) 
     repair = desk.admission.operations.list()[0]
     assert (repair.verb, desk.ended(repair).state) == ("repair", "succeeded"), desk.said(repair)
     assert content(prefix) == before
+    assert lockfile(desk, "a") == exact
     nothing_left(prefix)
     assert names(desk.changed("a", install=["hpcdemo>=2"]))[1] == ["hpcdemo 1.0 2.0"]
 
