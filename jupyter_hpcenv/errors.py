@@ -172,6 +172,12 @@ class Refused(HpcenvError):
     exit_code = 5
 
 
+class Forbidden(Refused):
+    """Something that a rule of the site's policy does not allow."""
+
+    code = "forbidden_by_policy"
+
+
 class LocationUnavailable(HpcenvError):
     """A location is missing, unreadable or not writable."""
 
@@ -253,6 +259,14 @@ class BrokenConfiguration(HpcenvError):
 
     code = "broken_configuration"
     http_status = 503
+
+
+class BrokenPolicy(HpcenvError):
+    """A file of the site's policy that can not be read or understood; all changes are refused until it can."""
+
+    code = "broken_policy"
+    http_status = 503
+    exit_code = 1
 
 
 class Cancelled(HpcenvError):

@@ -577,6 +577,8 @@ class Ticket(msgspec.Struct, kw_only=True):
     """The effective configuration: ``{class: {trait: value}}``."""
     work: dict[str, Any] = {}
     """What admission decided about the request and nobody reinterprets: requirements, Python, installer."""
+    asked: dict[str, Any] = {}
+    """What the request comes down to, for the site's policy: the worker holds it against the rules once more."""
     steps: list[Step]
     submitted: str
     user: str

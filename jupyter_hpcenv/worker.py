@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from traitlets.config import Config
 
-from . import claims
+from . import claims, policy
 from .catalog import Records, history
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
@@ -191,6 +191,8 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
     with contextlib.suppress(OSError):
         os.nice(site.nice)
     managers = load_managers(config, site)
+    if ticket.asked:
+        policy.enter(msgspec.convert(ticket.asked, policy.Asked))
 
     def guard() -> None:
         if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from traitlets.config import Config
 
-from .. import claims
+from .. import claims, policy
 from ..lifecycle import create, templates
 from ..lifecycle.surroundings import surroundings
 from ..managers.contract import Manager
@@ -25,7 +25,7 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
     """Check a request and return the operation that carries it out (or plans it), with all that was decided."""
     config, site, catalog, managers, modules = means
     check.check_words(asked_for)
-    request, contents = recreating.expand(asked_for, means)
+    request, contents = recreating.expand(policy.with_defaults(asked_for), means)
     manager = check.manager_of(request, managers)
     contents = contents or check.contents_of(request, manager, site)
     requirements = check.requirements_of(request, manager, site)
@@ -44,6 +44,22 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
         choice.warnings += modules.built_for_this([*requirements, *(contents.specs if contents else [])])
     else:
         choice.warnings += modules.has_them(requirements, around.modules)
+    asked_of_site = policy.flat(
+        policy.Asked(
+            manager=manager.name,
+            location=location,
+            installer=choice.installer,
+            python=choice.python.version,
+            python_path=choice.python.path,
+            modules=list(captured.modules.load) if captured else [],
+            channels=list(request.channels),
+            more=verb != "plan",
+        ),
+        [] if contents is not None and manager.language == "pep508" else requirements,
+        contents,
+        specs=manager.language == "conda",
+    )
+    policy.enter(asked_of_site, lambda: sum(row.origin == "own" for row in catalog.environments()))
     work = create.Work(
         requirements=requirements,
         choice=choice,
@@ -67,6 +83,7 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
         request=msgspec.to_builtins(asked_for),
         config=effective(config, site, manager),
         work=msgspec.to_builtins(work),
+        asked=msgspec.to_builtins(asked_of_site),
         steps=manager.plan_steps() if planning else recreating.with_pip(steps, manager, contents),
         submitted=utc_now(),
         user=username(),

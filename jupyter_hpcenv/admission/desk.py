@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from traitlets.config import Config
 
-from .. import activation, claims, doctor, kernels
+from .. import activation, claims, doctor, kernels, policy
 from ..catalog import Catalog, history
 from ..doctor import Finding
 from ..errors import (
@@ -275,6 +275,8 @@ class Admission:
             changed = change.patched(record, patch)
             if patch.modules is not msgspec.UNSET:
                 captured = self.modules.capture(patch.modules)
+                loaded = list(captured.modules.load) if captured else []
+                policy.enter(policy.Asked(manager=record.manager, modules=loaded))
                 warnings.extend(lost(record, captured, self.site))
                 changed = change.with_modules(changed, captured.modules if captured else None)
             return change.proven(changed, self.site) if change.matters(record, changed, row.state) else changed

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from .. import modules
+from .. import modules, policy
 from .._version import __version__
+from ..errors import BrokenPolicy
 from ..managers.contract import Manager
 from ..managers.pythons import find_pythons
 from ..names import NAME_PATTERN, RESERVED
@@ -34,9 +35,29 @@ def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
             "allow_editable": site.allow_editable,
             "allow_vcs": site.allow_vcs,
             "allow_urls": site.allow_urls,
+            **_rules(),
         },
         "name_pattern": NAME_PATTERN,
         "reserved_names": sorted(RESERVED),
         "trash_days": site.trash_days,
         "contact": site.contact,
     }
+
+
+def _rules() -> dict[str, Any]:
+    """Return what the site's policy says, file by file; one that can not be read hides none of the other facts."""
+    try:
+        found = policy.policies()
+    except BrokenPolicy as error:
+        return {"files": [], "message": error.message}
+    files = [
+        {
+            "path": each.path,
+            "contact": each.contact,
+            "default": {name: value for name, value in msgspec.to_builtins(each.default).items() if value},
+            "enforced": policy.rules_of(each),
+            "reasons": each.reasons,
+        }
+        for each in found
+    ]
+    return {"files": files, "message": ""}

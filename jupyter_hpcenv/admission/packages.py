@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .. import kernels
+from .. import kernels, policy
 from ..errors import InvalidRequest
 from ..formats.requirements import parse_requirement
 from ..lifecycle import packages, share
@@ -52,6 +52,12 @@ def ticket(
     config, site, _, _, modules = means
     asked = canonical(changes, manager, site)
     choice = manager.decide(record, asked)
+    asked_of_site = policy.flat(
+        policy.Asked(manager=manager.name, installer=choice.installer, python=record.python),
+        [*asked.install, *asked.update],
+        specs=manager.language == "conda",
+    )
+    policy.enter(asked_of_site)
     if manager.language == "conda":
         choice.warnings += modules.built_for_this(asked.install)
     else:
@@ -67,6 +73,7 @@ def ticket(
         request=msgspec.to_builtins(changes),
         config=effective(config, site, manager),
         work=msgspec.to_builtins(work),
+        asked=msgspec.to_builtins(asked_of_site),
         steps=packages.plan_steps(manager, record) if changes.dry_run else packages.steps(manager, record),
         submitted=utc_now(),
         user=username(),

@@ -12,7 +12,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from .. import claims, kernels
+from .. import claims, kernels, policy
 from ..catalog import Catalog, lockfiles
 from ..catalog.lockfiles import Lockfile
 from ..errors import HpcenvError, KernelRunning, NameTaken, PythonNotFound, WrongState
@@ -112,6 +112,16 @@ def ticket(
     work.exact = _exact(record, kept, work, manager, around)
     short = _minor((work.exact or work.asked).choice.python.version or record.python)
     location, root, prefix = place_for(site, request.name, request.location, request.prefix, short)
+    choice = (work.exact or work.asked).choice
+    asked_of_site = policy.Asked(
+        manager=manager.name,
+        location=location,
+        installer=choice.installer,
+        python=choice.python.version,
+        python_path=choice.python.path,
+        modules=list(captured.modules.load) if captured else [],
+    )
+    policy.enter(asked_of_site)
     target = Target(id=record.id, name=record.name, location=location, prefix=str(prefix))
     create.rehearse(request, work.asked, target, site)
     templates.require(site, location)
@@ -125,6 +135,7 @@ def ticket(
         target=target,
         root=str(root),
         request=asked,
+        asked=msgspec.to_builtins(asked_of_site),
         config=effective(config, site, manager),
         work=msgspec.to_builtins(work),
         steps=steps,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from .. import policy
 from ..catalog import Catalog
 from ..catalog.foreign import foreign_id
 from ..catalog.used import Used
@@ -58,6 +59,8 @@ def ticket(
     record: Record, sharing: Sharing | None, manager: Manager, root: Path, identifier: str, key: str, means: Means
 ) -> Ticket:
     """Return the operation that shares an environment, or with None takes that back."""
+    asked_of_site = policy.Asked(manager=manager.name, sharing=sharing is not None)
+    policy.enter(asked_of_site)
     if sharing is not None:
         check_place(record, means.site)
         share.check_reachable(record, sharing)
@@ -71,6 +74,7 @@ def ticket(
         request=asked(sharing),
         config=effective(means.config, means.site, manager),
         work=msgspec.to_builtins(share.Work(sharing=sharing)),
+        asked=msgspec.to_builtins(asked_of_site),
         steps=share.steps(sharing),
         submitted=utc_now(),
         user=username(),

@@ -1,0 +1,56 @@
+"""The verb about what the site allows: policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import table
+from .session import Session, with_session
+
+if TYPE_CHECKING:
+    from ..policy import Policy
+
+
+@click.command()
+@click.option(
+    "--check", "file", metavar="FILE", help="Say whether a file would be understood, before it is put in place."
+)
+@with_session
+def policy(session: Session, file: str | None) -> None:
+    """Show what the site's policy says.
+
+    Policy is read from etc/jupyter/hpcenv_policy.toml below / and below the Python that runs this, and from the files
+    that HPCENV_POLICY names. All of them hold.
+    """
+    from ..policy import check, policies, rules_of
+
+    found = [check(Path(file))] if file else policies()
+    if not found:
+        session.output.say("The site has no policy.")
+    lines: list[str] = []
+    for each in found:
+        lines += [each.path + (f"  ({each.contact})" if each.contact else ""), *_table(each)]
+    data = [
+        {"path": each.path, "contact": each.contact, "enforced": rules_of(each), "reasons": each.reasons}
+        for each in found
+    ]
+    session.output.result(data, lines)
+
+
+def _table(each: Policy) -> list[str]:
+    from ..policy import rules_of
+
+    defaults = {name: getattr(each.default, name) for name in each.default.__struct_fields__}
+    cells = [(f"  {name}", value, "default", "") for name, value in defaults.items() if value]
+    cells += [
+        (f"  {name}", json.dumps(value, ensure_ascii=False), "enforced", each.reasons.get(name, ""))
+        for name, value in rules_of(each).items()
+    ]
+    return table(("  RULE", "VALUE", "KIND", "WHY"), cells) if cells else ["  It has no rules."]
+
+
+COMMANDS = (policy,)

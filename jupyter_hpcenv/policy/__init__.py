@@ -1,0 +1,6 @@
+"""The site's policy: what environments may be, and the one gate that every request passes."""
+
+from .gate import Asked, enter, flat, with_defaults
+from .reading import Policy, check, policies, rules_of
+
+__all__ = ["Asked", "Policy", "check", "enter", "flat", "policies", "rules_of", "with_defaults"]

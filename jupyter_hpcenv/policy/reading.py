@@ -1,0 +1,181 @@
+"""Read the site's policy: what environments may be, by files of the system that no user's configuration overrides.
+
+A policy is a guard rail and no fence: a user's server belongs to the user, who can make environments without it. What
+must hold against people's will is done by quotas, firewalls and mirrors.
+
+Every file that is there holds, so a further one can only tighten what another says. One that can not be read, is
+not understood to its last key, or could have been written by others than its owner refuses all changes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from ..errors import BrokenPolicy, BrokenRecord
+from ..files import read_regular
+from ..trust import who_can_write
+
+FILE = Path("etc") / "jupyter" / "hpcenv_policy.toml"
+
+#: Names further files, separated as PATH is; what they say holds besides, so it loosens nothing.
+VARIABLE = "HPCENV_POLICY"
+
+_LARGEST = 1_000_000
+
+
+class Defaults(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What is taken where a request says nothing. People may choose otherwise."""
+
+    installer: str = ""
+    python: str = ""
+    location: str = ""
+
+
+class Enforced(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a request may be; a rule that is left out allows anything."""
+
+    managers: list[str] | None = None
+    """Environment managers that may be used."""
+    installers: list[str] | None = None
+    """Programs that may install packages: uv, pip, conda and those of plug-ins."""
+    pythons: list[str] | None = None
+    """Versions such as ``3.12``, or paths; a conda environment is judged by the version that it asks for."""
+    system_python: bool = True
+    """Whether an environment may stand on the operating system's own Python."""
+    locations: dict[str, list[str]] | None = None
+    """By manager, the names of locations; ``*`` is any other manager."""
+    modules: list[str] | None = None
+    """Patterns (as of fnmatch) of modules that may be loaded."""
+    channels: list[str] | None = None
+    """Conda channels that may be named in a request."""
+    editable: bool = True
+    """Whether ``-e PATH`` may be installed."""
+    vcs: bool = True
+    """Whether ``NAME @ git+https://…`` may be installed."""
+    urls: bool = True
+    """Whether archives may be named by their address."""
+    hashes: bool = False
+    """Whether every Python package must come with a digest, as lockfiles have them."""
+    denied: dict[str, str] = {}
+    """Packages that may not be asked for, by name, and what to do instead."""
+    environments: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """How many environments a user may have in the site's locations."""
+    sharing: bool = True
+    """Whether environments may be shared with colleagues."""
+
+
+class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One file of policy."""
+
+    version: int
+    contact: str = ""
+    """Whom to ask: a mail address or a page; a refusal names it."""
+    default: Defaults = Defaults()
+    enforced: Enforced = Enforced()
+    reasons: dict[str, str] = {}
+    """Why a rule is there, by its name; a refusal says it."""
+    path: str = ""
+    """Where it was read; no key of the file."""
+
+
+_known: dict[str, tuple[tuple[int, ...], Policy]] = {}
+_guard = threading.Lock()
+
+
+def policies() -> list[Policy]:
+    """Return the site's policies, that of the whole system first; raises `BrokenPolicy`."""
+    found = []
+    for path in _places():
+        policy = _read(path)
+        if policy is not None:
+            found.append(policy)
+    return found
+
+
+def check(path: Path) -> Policy:
+    """Return the policy that a file would be if it lay where it is obeyed; raises `BrokenPolicy`."""
+    policy = _read(path.absolute())
+    if policy is None:
+        raise _broken(path, "it is not there")
+    return policy
+
+
+def rules_of(policy: Policy) -> dict[str, Any]:
+    """Return the rules that a policy sets, by name; those that it leaves out allow anything."""
+    free = Enforced()
+    held = {name: getattr(policy.enforced, name) for name in policy.enforced.__struct_fields__}
+    return {name: value for name, value in held.items() if value != getattr(free, name)}
+
+
+def _places() -> list[Path]:
+    further = [Path(text) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    return list(dict.fromkeys([Path("/") / FILE, Path(sys.prefix) / FILE, *further]))
+
+
+def _read(path: Path) -> Policy | None:
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        if os.environ.get(VARIABLE) and str(path) in os.environ[VARIABLE].split(os.pathsep):
+            raise _broken(path, f"{VARIABLE} names it, and it is not there") from None
+        return None
+    except OSError as error:
+        raise _broken(path, f"it can not be read ({(error.strerror or str(error)).lower()})") from error
+    stamp = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_dev, facts.st_size)
+    with _guard:
+        known = _known.get(str(path))
+    if known is not None and known[0] == stamp:
+        return known[1]
+    policy = _decoded(path, facts.st_uid)
+    with _guard:
+        _known[str(path)] = (stamp, policy)
+    return policy
+
+
+def _decoded(path: Path, owner: int) -> Policy:
+    if writers := who_can_write(path, [owner]):
+        raise _broken(path, f"others than its owner can change it: {', '.join(map(str, writers[:3]))}")
+    try:
+        data = read_regular(path.resolve(), _LARGEST)
+        policy = msgspec.toml.decode(data, type=Policy)
+    except (OSError, BrokenRecord) as error:
+        raise _broken(path, f"it can not be read ({error})") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _broken(path, f"it is not understood: {str(error).rstrip('.')}") from error
+    if policy.version != 1:
+        raise _broken(path, f"it is of version {policy.version}, and this jupyter_hpcenv reads version 1")
+    rules = set(Enforced.__struct_fields__)
+    if policy.path or (unknown := sorted(set(policy.reasons) - rules)):
+        wrong = "“path” is no key of it" if policy.path else f"“reasons” names no rule: {', '.join(unknown)}"
+        raise _broken(path, wrong)
+    if wrong := _wrong_rules(policy.enforced):
+        raise _broken(path, wrong)
+    return msgspec.structs.replace(policy, path=str(path))
+
+
+def _wrong_rules(rules: Enforced) -> str:
+    """Return what is wrong with the rules, in a sentence without an end; empty if nothing is.
+
+    A package that is spelt so that no request ever meets the rule would be a rule that silently does not hold.
+    """
+    for name in rules.denied:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+            return f"“denied” has a name that no package has: “{name}”"
+    for python in rules.pythons or []:
+        if not python.startswith("/") and not re.fullmatch(r"\d+\.\d+(\.\d+)?", python):
+            return f"“pythons” has what is neither a version such as 3.12 nor a path: “{python}”"
+    return ""
+
+
+def _broken(path: Path, why: str) -> BrokenPolicy:
+    return BrokenPolicy(
+        f"The site's policy can not be obeyed, so nothing is changed: {path}: {why}.",
+        hints=["Tell the site's staff; environments that are there can be used as before."],
+    )
