@@ -45,6 +45,20 @@ DEFENCES = {
         "if False:\n        return True",
         "tests/unit/formats/test_capsule.py::test_no_variable_no_path_and_no_secret_leaves_with_a_capsule",
     ),
+    "index-of-the-policy": Defence(
+        "23: a file somewhere names another index than the site's policy",
+        "managers/only.py",
+        r"    if allowed is None:\n",
+        "    if True:\n",
+        "tests/integration/test_policy.py::test_nothing_but_the_index_of_the_policy_is_asked",
+    ),
+    "policy-to-its-last-key": Defence(
+        "22: a slip of the pen makes a rule vanish",
+        "policy/reading.py",
+        r"class Enforced\(msgspec\.Struct, forbid_unknown_fields=True,",
+        "class Enforced(msgspec.Struct,",
+        "tests/unit/policy/test_reading.py::test_what_is_not_understood_to_its_last_key_refuses",
+    ),
     "allow-list": Defence(
         "6: tokens of Hub and server reach builds",
         "process.py",

@@ -52,7 +52,6 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
             python=choice.python.version,
             python_path=choice.python.path,
             modules=list(captured.modules.load) if captured else [],
-            channels=list(request.channels),
             more=verb != "plan",
         ),
         [] if contents is not None and manager.language == "pep508" else requirements,

@@ -31,7 +31,7 @@ from ..files import write_atomic
 from ..models import Reporter
 from ..process import Completed, run
 from ..site.config import os_release
-from . import pipconf
+from . import only, pipconf
 from .contract import Choice, Surroundings
 from .failures import failure
 from .output import Watch, clean
@@ -71,7 +71,7 @@ def build_environment(
         env["UV_PYTHON_DOWNLOADS"] = "never"
         if not _cache_is_near(env, prefix):
             env.setdefault("UV_LINK_MODE", "copy")  # else uv warns that it can not link
-    return env
+    return only.environment(env)
 
 
 def cache_of(around: Surroundings, env: Mapping[str, str]) -> Path:
@@ -298,4 +298,5 @@ def common_options(options: Mapping[str, str | bool | list[str]]) -> list[str]:
         argv += ["--find-links", link]
     if options.get("no_build_isolation"):
         argv.append("--no-build-isolation")
-    return argv
+    sources = options.get("sources")
+    return [*argv, *only.options(sources if isinstance(sources, list) else None)]

@@ -17,7 +17,7 @@ from ..files import remove_tree
 from ..models import Changes, Contents, CreateRequest, LockedPackage, PythonFact, Rebuild, Record, Reporter, Step
 from ..process import environment
 from ..site import Site
-from . import changing, exact, index, installers, locking, packages, pipconf, snapshot
+from . import changing, exact, index, installers, locking, only, packages, pipconf, snapshot
 from .contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
@@ -117,6 +117,8 @@ class VenvManager(Manager):
             return "pip", "uv would use again what it built with other modules"
         if layered:
             return "pip", "uv does not see the packages of the Python below"
+        if only.indexes() is not None:
+            return "uv", ""
         if self.find_links or self.no_index:
             return "pip", "there is a wheelhouse (c.VenvManager.find_links, no_index)"
         configured = pipconf.steering(around.environ or None)
@@ -168,13 +170,16 @@ class VenvManager(Manager):
         return choice
 
     def _options(self, installer: str, around: Surroundings) -> dict[str, str | bool | list[str]]:
-        return {
-            "index_url": self.index_url,
-            "find_links": list(self.find_links),
-            "no_index": self.no_index,
+        free = only.indexes() is None  # else what a user's configuration says of indexes does not count
+        found: dict[str, str | bool | list[str]] = {
+            "index_url": self.index_url if free else "",
+            "find_links": list(self.find_links) if free else [],
+            "no_index": self.no_index and free,
             "prefer_binary": self.prefer_binary,
             "no_build_isolation": self._without_isolation(installer, around),
         }
+        sources = only.sources()
+        return found if sources is None else {**found, "sources": sources}
 
     def _without_isolation(self, installer: str, around: Surroundings) -> bool:
         if self.no_build_isolation is None:
@@ -183,7 +188,7 @@ class VenvManager(Manager):
 
     def _warnings(self, installer: str, layered: bool) -> list[str]:
         found = []
-        if installer == "uv" and (configured := pipconf.steering()):
+        if installer == "uv" and only.indexes() is None and (configured := pipconf.steering()):
             found.append(f"uv was asked for; it does not obey pip's configuration ({configured}).")
         if installer == "uv" and layered:
             found.append("uv was asked for; it may install again what the Python below has already.")
@@ -191,6 +196,11 @@ class VenvManager(Manager):
 
     def _ask_index(self, choice: Choice, requirements: list[str], env: Mapping[str, str] | None) -> None:
         """Ask the one index that the installer would ask; where there are more, a missing name proves nothing."""
+        if (allowed := only.indexes()) is not None:
+            asked = [*requirements, "ipykernel"] if choice.kernel else requirements
+            for each in [url for url in allowed if url.startswith("http")]:
+                index.probe(each, asked if allowed == [each] else [], self.probe_timeout)
+            return
         if choice.installer == "pip":
             if pipconf.switched_on("no-index", env):
                 return
@@ -391,7 +401,9 @@ class VenvManager(Manager):
         variables = dict(record.build_variables)
         if around.modules or around.build_variables:
             variables["PIP_CACHE_DIR"] = str(installers.cache_of(around, os.environ))
-        if self.index_url:
+        if only.indexes() is not None:
+            variables |= only.environment({})
+        elif self.index_url:
             variables |= {"PIP_INDEX_URL": self.index_url, "UV_DEFAULT_INDEX": self.index_url}
         installer = record.installer if record.installer in INSTALLERS else "pip"
         options = self._options(installer, around)

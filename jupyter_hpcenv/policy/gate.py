@@ -41,7 +41,6 @@ class Asked(msgspec.Struct, kw_only=True):
     locked: list[str] = []
     """Canonical names of those that come with a digest."""
     modules: list[str] = []
-    channels: list[str] = []
     more: bool = False
     """Whether this would be one environment more."""
     sharing: bool = False
@@ -56,10 +55,8 @@ def flat(asked: Asked, lines: Sequence[str], contents: Contents | None = None, *
     asked.lines = [*of_pip, *contents.pip]
     asked.names = [canonicalize_name(_requirement(line).name) for line in asked.lines if not line.startswith("-e ")]
     for spec in of_conda:
-        channel, _, rest = spec.rpartition("::")
-        asked.channels += [channel] if channel else []
+        rest = spec.rpartition("::")[2]
         asked.names.append(canonicalize_name(re.split(r"[\s=<>!~\[]", rest.strip(), maxsplit=1)[0]))
-    asked.channels += contents.channels
     for package in contents.locked:
         asked.names.append(canonicalize_name(package.name))
         asked.addresses += [package.name] if package.url else []
@@ -102,6 +99,19 @@ class Rule(NamedTuple):
     name: str
     message: str
     instead: str = ""
+
+
+def check_channels(urls: Sequence[str], resolved: Callable[[Sequence[str]], set[str]]) -> None:
+    """Raise `Forbidden` for the first of conda's channels that the rule about them leaves out.
+
+    What a channel's name stands for is for conda's configuration to say, which may be the user's; so URLs are compared,
+    and *resolved* tells those of the rule without any configuration.
+    """
+    for policy in policies():
+        allowed = policy.enforced.channels
+        for url in urls if allowed is not None else []:
+            if allowed is not None and url not in resolved(allowed):
+                raise _forbidden(policy, Rule("channels", f"the channel {url}.", _instead(allowed)))
 
 
 def _forbidden(policy: Policy, broken: Rule) -> Forbidden:
@@ -150,13 +160,6 @@ def _modules(rules: Enforced, asked: Asked) -> Iterator[Rule]:
         for module in asked.modules:
             if not any(fnmatch.fnmatchcase(module, pattern) for pattern in rules.modules):
                 yield Rule("modules", f"the module {module}.", _instead(rules.modules))
-
-
-def _channels(rules: Enforced, asked: Asked) -> Iterator[Rule]:
-    if rules.channels is not None:
-        for channel in asked.channels:
-            if channel not in rules.channels:
-                yield Rule("channels", f"the channel {channel}.", _instead(rules.channels))
 
 
 def _kinds(rules: Enforced, asked: Asked) -> Iterator[Rule]:
@@ -211,7 +214,6 @@ _LOOKS: tuple[Callable[[Enforced, Asked], Iterator[Rule]], ...] = (
     _location,
     _python,
     _modules,
-    _channels,
     _kinds,
     _hashes,
     _denied,

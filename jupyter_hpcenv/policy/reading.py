@@ -28,6 +28,7 @@ FILE = Path("etc") / "jupyter" / "hpcenv_policy.toml"
 VARIABLE = "HPCENV_POLICY"
 
 _LARGEST = 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Defaults(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Enforced(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     modules: list[str] | None = None
     """Patterns (as of fnmatch) of modules that may be loaded."""
     channels: list[str] | None = None
-    """Conda channels that may be named in a request."""
+    """Conda channels that may be used, by name or URL, whoever configured them."""
     editable: bool = True
     """Whether ``-e PATH`` may be installed."""
     vcs: bool = True
@@ -63,6 +64,10 @@ class Enforced(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Whether archives may be named by their address."""
     hashes: bool = False
     """Whether every Python package must come with a digest, as lockfiles have them."""
+    indexes: list[str] | None = None
+    """Package indexes, and folders with wheels, from which installers may take Python packages, the first one first."""
+    sources: list[str] | None = None
+    """Packages that are built from source, while all others must come as wheels."""
     denied: dict[str, str] = {}
     """Packages that may not be asked for, by name, and what to do instead."""
     environments: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -166,8 +171,14 @@ def _wrong_rules(rules: Enforced) -> str:
     A package that is spelt so that no request ever meets the rule would be a rule that silently does not hold.
     """
     for name in rules.denied:
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        if not _NAME.fullmatch(name):
             return f"“denied” has a name that no package has: “{name}”"
+    for name in rules.sources or []:
+        if not _NAME.fullmatch(name):
+            return f"“sources” has a name that no package has: “{name}”"
+    for index in rules.indexes or []:
+        if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?|/\S+", index):
+            return f"“indexes” has what is neither an address without a password nor a folder: “{index}”"
     for python in rules.pythons or []:
         if not python.startswith("/") and not re.fullmatch(r"\d+\.\d+(\.\d+)?", python):
             return f"“pythons” has what is neither a version such as 3.12 nor a path: “{python}”"

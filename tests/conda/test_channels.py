@@ -7,6 +7,7 @@ custom_multichannels, default_channels, allowlist_channels, denylist_channels).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from jupyter_hpcenv.errors import BrokenConfiguration, HpcenvError, InvalidRequest, Refused
+from jupyter_hpcenv.errors import BrokenConfiguration, Forbidden, HpcenvError, InvalidRequest, Refused
 from jupyter_hpcenv.managers.conda.addresses import below, licensed, tidy
 from jupyter_hpcenv.managers.conda.channels import resolve
 from jupyter_hpcenv.managers.conda.credentials import auth_hint, bare, holds_secret, shown
@@ -489,3 +490,22 @@ def test_below_compares_whole_names() -> None:
     assert below("https://h/a/b", "http://h/a")
     assert not below("https://h/ab", "https://h/a")
     assert not below("file:///h/a", "https:///h/a")
+
+
+def test_the_policy_goes_by_what_a_name_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's configuration can let any name stand for any address, so the rule compares addresses."""
+    file = tmp_path / "policy.toml"
+    file.write_text('version = 1\n[enforced]\nchannels = ["conda-forge", "https://mirror.example/ours"]\n')
+    monkeypatch.setenv("HPCENV_POLICY", str(file))
+    assert resolve(configured("conda-forge")).urls == [FORGE]
+    assert resolve(configured("https://mirror.example/ours/")).urls == ["https://mirror.example/ours"]
+    elsewhere = {"custom_channels": {"conda-forge": "https://trap.example"}}
+    for settings in (
+        configured("bioconda"),
+        configured("conda-forge", **elsewhere),
+        configured("conda-forge", channel_alias="https://trap.example"),
+        configured("conda-forge", custom_multichannels={"conda-forge": ["https://trap.example/x"]}),
+        asked("defaults"),
+    ):
+        with pytest.raises(Forbidden, match="the channel"):
+            resolve(settings)

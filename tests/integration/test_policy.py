@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.managers import index
 from jupyter_hpcenv.models import CreateRequest
 
 from ..cli.conftest import Cli
+
+#: Makes a wheel with nothing but the standard library.
+BACKEND = """
+import zipfile
+
+WHEEL = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+
+def build_wheel(folder, settings=None, metadata=None):
+    wheel = "ours-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{wheel}", "w") as archive:
+        archive.writestr("ours.py", "")
+        archive.writestr("ours-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: ours\\nVersion: 1.0\\n")
+        archive.writestr("ours-1.0.dist-info/WHEEL", WHEEL)
+        archive.writestr("ours-1.0.dist-info/RECORD", "")
+    return wheel
+"""
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "admins" / "policy.md"
 
@@ -90,6 +112,109 @@ def test_the_worker_asks_once_more(rule: Path, monkeypatch: pytest.MonkeyPatch) 
     (operation,) = admission.operations.list()
     assert (operation.state, (operation.error or {})["code"]) == ("failed", "forbidden_by_policy")
     assert admission.catalog.environments() == []
+
+
+@pytest.fixture
+def trap() -> Iterator[tuple[str, list[str]]]:
+    """An index that nobody may ask, and what it was asked."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815  as the library names it
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/simple", seen
+    server.shutdown()
+    server.server_close()
+
+
+def poisoned(user: Cli, url: str) -> dict[str, str]:
+    """Put the trap into every file where somebody could name an index, and return the variables that name it."""
+    pip = f"[global]\nindex-url = {url}\nextra-index-url = {url}/more\nfind-links = {url}/links\n"
+    ours = f"c.VenvManager.index_url = {url!r}\nc.VenvManager.find_links = [{url!r}]\n"
+    uv = f'[[index]]\nurl = "{url}"\ndefault = true\n[pip]\nextra-index-url = ["{url}/more"]\n'
+    files = {
+        ".pip/pip.conf": pip,
+        ".config/pip/pip.conf": pip,
+        "named/pip.conf": pip,
+        ".config/uv/uv.toml": uv,
+        "named/uv.toml": uv,
+        "uv.toml": uv,
+        ".local/share/jupyter/hpcenv/uv.toml": uv,
+        "pip.conf": pip,
+        ".pydistutils.cfg": f"[easy_install]\nindex_url = {url}\n",
+        ".jupyter/jupyter_hpcenv_config.py": ours,
+        ".netrc": "machine 127.0.0.1 login trap password trap\n",
+    }
+    for name, text in files.items():
+        path = user.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+    return {
+        "PIP_INDEX_URL": url,
+        "PIP_EXTRA_INDEX_URL": f"{url}/more",
+        "PIP_FIND_LINKS": f"{url}/links",
+        "PIP_CONFIG_FILE": str(user.home / "named/pip.conf"),
+        "PIP_CONSTRAINT": f"{url}/constraints.txt",
+        "UV_DEFAULT_INDEX": url,
+        "UV_INDEX": f"{url}/more",
+        "UV_INDEX_URL": url,
+        "UV_EXTRA_INDEX_URL": f"{url}/more",
+        "UV_FIND_LINKS": f"{url}/links",
+        "UV_CONFIG_FILE": str(user.home / "named/uv.toml"),
+        "UV_CONSTRAINT": f"{url}/constraints.txt",
+    }
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_nothing_but_the_index_of_the_policy_is_asked(
+    user: Cli, rule: Path, trap: tuple[str, list[str]], installer: str
+) -> None:
+    url, seen = trap
+    real = os.environ.get("PIP_INDEX_URL") or index.default()
+    variables = poisoned(user, url)
+    assert not user.document("create", "free", "six", "--no-kernel", "--installer", installer, **variables)["ok"]
+    assert seen  # without the rule the trap is asked, so the rest of this test can fail
+    seen.clear()
+    rule.write_text(f'version = 1\n[enforced]\nindexes = ["{real}"]\nsources = []\n')
+    made = user.data_of("create", "held", "six", "--no-kernel", "--installer", installer, **variables)
+    user.data_of("install", "held", "idna", **variables)
+    assert {"six", "idna"} <= {each["name"] for each in user.data_of("packages", "held")}
+    assert made["installer"] == installer
+    assert seen == []
+
+
+def test_only_named_packages_are_built_from_source(user: Cli, rule: Path, tmp_path: Path) -> None:
+    """The index of the policy is a folder here, which has a wheel of one package and the source of another."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    source = tmp_path / "ours-1.0"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[project]\nname = "ours"\nversion = "1.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+    (source / "backend.py").write_text(BACKEND)
+    with tarfile.open(folder / "ours-1.0.tar.gz", "w:gz") as archive:
+        archive.add(source, "ours-1.0")
+    held = f'version = 1\n[enforced]\nindexes = ["{folder}"]\n'
+    rule.write_text(held + "sources = []\n")
+    for installer in ("uv", "pip"):
+        refused = user.document("create", "no", "ours", "--no-kernel", "--installer", installer)
+        assert refused["error"]["code"] in ("package_not_found", "build_failed", "requirements_conflict"), refused
+    rule.write_text(held + 'sources = ["ours"]\n')
+    for installer in ("uv", "pip"):
+        user.data_of("create", f"yes-{installer}", "ours", "--no-kernel", "--installer", installer)
 
 
 def test_the_page_as_printed(user: Cli, rule: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ... import policy
 from ...errors import BrokenConfiguration, HpcenvError, InvalidRequest, Refused
 from .addresses import below, licensed, tidy, without_scheme
 from .credentials import auth_hint, bare, holds_secret, shown
@@ -71,6 +72,7 @@ def resolve(settings: Settings, *, allowed: Sequence[str] = (), default: Sequenc
     chosen.channels = list(found.values())
     _obey_conda(chosen.channels, settings, names)
     _obey_site(chosen.channels, allowed, names)
+    obey_policy(chosen.urls)
     chosen.warnings += _advice(chosen.channels)
     return chosen
 
@@ -161,6 +163,11 @@ def _obey_site(channels: Sequence[Channel], allowed: Sequence[str], names: Names
                 f"This site does not allow the channel “{channel.name}”, which comes from {channel.where}.",
                 hints=[_instead(channel), _those(allowed)],
             )
+
+
+def obey_policy(urls: Sequence[str]) -> None:
+    """Raise `Forbidden` for a channel that the site's policy leaves out; asked again before anything is fetched."""
+    policy.check_channels(urls, lambda entries: _listed(entries, Names(Settings()), "channels", "the site's policy"))
 
 
 def _instead(channel: Channel) -> str:

@@ -22,7 +22,7 @@ from ...site.locations import ELSEWHERE, by_python, place_for, root_of
 from .. import index, packages
 from ..contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
 from . import asked, changing, installed, pip_part, probing, rebuilding, registered
-from .channels import Channels, resolve
+from .channels import Channels, obey_policy, resolve
 from .credentials import holds_secret, shown
 from .engines import Engine, engine_for
 from .plan import Plan, Source
@@ -265,7 +265,9 @@ class CondaManager(Manager):
 
     def _source(self, choice: Choice, prefix: Path) -> Source:
         """Return what the engine needs; proxies are read here, because they may hold what no ticket may."""
-        return asked.source(choice.options, load(prefix=prefix), link_scripts=self.link_scripts)
+        source = asked.source(choice.options, load(prefix=prefix), link_scripts=self.link_scripts)
+        obey_policy(source.channels)  # a rule may have come since it was chosen
+        return source
 
     # -- changing -------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ...errors import BuildFailed
 from ...files import remove_tree, write_atomic
 from ...models import Changes, LineKind, Progress, Reporter
 from ...process import run, working_folder
-from .. import pipconf
+from .. import only, pipconf
 from ..failures import failure
 from ..output import Watch
 
@@ -57,14 +57,15 @@ def environment_for_pip(inherited: Mapping[str, str], prefix: Path) -> dict[str,
         NO_COLOR="1",
         PYTHONNOUSERSITE="1",
     )
-    return env
+    return only.environment(env)
 
 
 def install(
     lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter, *, upgrade: bool = False
 ) -> None:
     """Install requirements into *prefix*; raises what `jupyter_hpcenv.managers.failures.failure` finds."""
-    options = ["install", "--no-compile", "--progress-bar", "raw", *(["--upgrade"] if upgrade else [])]
+    options = ["install", "--no-compile", "--progress-bar", "raw", *only.options(only.sources())]
+    options += ["--upgrade"] if upgrade else []
     _run(options, lines, prefix, inherited, report)
 
 
