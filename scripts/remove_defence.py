@@ -50,7 +50,7 @@ DEFENCES = {
         "managers/only.py",
         r"    if allowed is None:\n",
         "    if True:\n",
-        "tests/integration/test_policy.py::test_nothing_but_the_index_of_the_policy_is_asked",
+        "tests/unit/managers/test_only.py::test_nothing_else_that_names_an_index_is_left",
     ),
     "policy-to-its-last-key": Defence(
         "22: a slip of the pen makes a rule vanish",

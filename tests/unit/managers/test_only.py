@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jupyter_hpcenv.managers import only
+from jupyter_hpcenv.managers.conda.pip_part import environment_for_pip
+from jupyter_hpcenv.managers.contract import Choice
+from jupyter_hpcenv.managers.installers import build_environment
+from jupyter_hpcenv.models import PythonFact
+
+INDEX = "https://index.example.org/simple"
+TRAP = "https://trap.example.org/simple"
+POISON = {
+    **dict.fromkeys(
+        ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_TRUSTED_HOST"), TRAP
+    ),
+    **dict.fromkeys(("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"), TRAP),
+    **dict.fromkeys(("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NETRC", "PIP_NO_INDEX", "UV_OVERRIDE"), f"/{TRAP}"),
+}
+KEPT = {"HOME": "/home/x", "PIP_CACHE_DIR": "/c", "UV_CACHE_DIR": "/d", "https_proxy": "http://proxy.example.org"}
+CHOICE = Choice(
+    python=PythonFact(path="/p", real="/p", version="3.12.1", source="site", label="p"),
+    creator="uv",
+    installer="uv",
+    options={"index_url": TRAP},
+)
+
+
+@pytest.fixture
+def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "policy.toml"
+    monkeypatch.setenv("HPCENV_POLICY", str(path))
+    return path
+
+
+@pytest.mark.parametrize("build", ["venv", "conda"])
+def test_nothing_else_that_names_an_index_is_left(rules: Path, build: str) -> None:
+    rules.write_text(f'version = 1\n[enforced]\nindexes = ["{INDEX}", "/wheels", "{INDEX}/more"]\n')
+    prefix = Path("/nonexistent/prefix")
+    given = {**POISON, **KEPT}
+    env = build_environment(given, CHOICE, prefix) if build == "venv" else environment_for_pip(given, prefix)
+    assert not [name for name, value in env.items() if "trap" in value]
+    assert {name: env[name] for name in KEPT} == KEPT
+    assert (env["PIP_INDEX_URL"], env["UV_DEFAULT_INDEX"]) == (INDEX, INDEX)
+    assert (env["PIP_EXTRA_INDEX_URL"], env["UV_INDEX"]) == (f"{INDEX}/more", f"{INDEX}/more")
+    assert (env["PIP_FIND_LINKS"], env["UV_FIND_LINKS"]) == ("/wheels", "/wheels")
+    assert (env["PIP_CONFIG_FILE"], env["NETRC"], env["UV_NO_CONFIG"]) == (os.devnull, os.devnull, "1")
+
+
+def test_folders_alone_switch_the_network_off(rules: Path) -> None:
+    rules.write_text('version = 1\n[enforced]\nindexes = ["/wheels"]\n')
+    env = only.environment({})
+    assert (env["PIP_NO_INDEX"], env["UV_NO_INDEX"]) == ("1", "1")
+    assert "PIP_INDEX_URL" not in env
+
+
+def test_without_the_rule_all_stays_as_it_is(rules: Path) -> None:
+    rules.write_text("version = 1\n")
+    assert only.environment(POISON) == POISON
+    assert (only.indexes(), only.sources(), only.options(None)) == (None, None, [])
