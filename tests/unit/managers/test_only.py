@@ -13,13 +13,10 @@ from jupyter_hpcenv.models import PythonFact
 
 INDEX = "https://index.example.org/simple"
 TRAP = "https://trap.example.org/simple"
-POISON = {
-    **dict.fromkeys(
-        ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_TRUSTED_HOST"), TRAP
-    ),
-    **dict.fromkeys(("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"), TRAP),
-    **dict.fromkeys(("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NETRC", "PIP_NO_INDEX", "UV_OVERRIDE"), f"/{TRAP}"),
-}
+_OF_PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_TRUSTED_HOST")
+_OF_UV = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_FILES = ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NETRC", "PIP_NO_INDEX", "UV_OVERRIDE")
+POISON = {**dict.fromkeys((*_OF_PIP, *_OF_UV), TRAP), **dict.fromkeys(_FILES, f"/{TRAP}")}
 KEPT = {"HOME": "/home/x", "PIP_CACHE_DIR": "/c", "UV_CACHE_DIR": "/d", "https_proxy": "http://proxy.example.org"}
 CHOICE = Choice(
     python=PythonFact(path="/p", real="/p", version="3.12.1", source="site", label="p"),
