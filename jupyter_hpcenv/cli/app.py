@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from . import (
     activation,
+    caches,
     change,
     clone,
     create,
@@ -17,9 +18,11 @@ from . import (
     operations,
     packages,
     rebuild,
+    search,
     share,
     site,
     sizes,
+    undo,
 )
 
 
@@ -51,10 +54,13 @@ for module in (
     modules,
     site,
     sizes,
+    caches,
     rebuild,
     doctor,
     health,
     share,
+    undo,
+    search,
 ):
     for command in module.COMMANDS:
         app.add_command(command)
