@@ -191,9 +191,43 @@ class Client:
         """Return what was done to an environment, by whom and when, the oldest first."""
         return _rows(self._ask("GET", f"environments/{self._id(reference)}/history"))
 
+    def undo(self, reference: str, *, dry_run: bool = False, on_line: OnLine | None = None) -> Row:
+        """Undo what was done last, a deletion or a change of packages; return what was done.
+
+        With *dry_run*, return what could be undone and what that would change.
+        """
+        try:
+            identifier = self._id(reference)
+        except HpcenvClientError as error:
+            if error.code != "not_found":
+                raise
+            identifier = self._trashed(reference)
+        path = f"environments/{identifier}/undo"
+        if dry_run:
+            return _row(self._ask("GET", path))
+        done = self._carried_out(path, {}, wait=False, on_line=None)
+        if done["state"] not in FINISHED:
+            done = self.follow(done["id"], on_line)
+        if done["state"] != "succeeded":
+            raise _failure(done)
+        return _row(done["result"])
+
+    def search(self, query: str, *, environment: str = "", manager: str = "", limit: int = 20) -> Rows:
+        """Return where a package can be had; who could not be asked is a row without a version, with a note."""
+        identifier = self._id(environment) if environment else ""
+        return _rows(self._ask("GET", "search", query=query, environment=identifier, manager=manager, limit=str(limit)))
+
     def sizes(self) -> Rows:
         """Return how large environments are; where “measuring” is true, ask again for the figures."""
         return _rows(self._ask("GET", "sizes"))
+
+    def caches(self) -> Rows:
+        """Return where installers keep packages; where “measuring” is true, ask again for the figures."""
+        return _rows(self._ask("GET", "caches"))
+
+    def clean_caches(self, *names: str, dry_run: bool = False) -> Rows:
+        """Clean caches, all without *names*, and return what went of each; with *dry_run* only say what would go."""
+        return _rows(self._ask("POST", "caches/clean", body={"caches": list(names), "dry_run": dry_run}))
 
     def _carried_out(self, path: str, body: Row, *, wait: bool, on_line: OnLine | None) -> Row:
         """Submit an operation and return it: at once, or once it has succeeded; else its failure is raised."""

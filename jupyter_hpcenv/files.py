@@ -27,6 +27,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY = ".hpcenv-tmp-"
 PROBE = ".tmp-"
 
+DEEPEST = 200  # folders in each other; each takes a descriptor, of which a process may have 1,024
 _WATCHED = 1_000  # files that a watch remembers; to forget them costs a later answer, never a wrong one
 
 #: How the names of all our temporary files and folders begin.
@@ -395,21 +396,43 @@ def _remove_below(parent: int, name: str, device: int, opened: Callable[[], None
     try:
         if opened is not None:
             opened()
-        facts = os.fstat(folder)
-        if facts.st_dev != device:
-            raise OSError(errno.EXDEV, "another filesystem is mounted there", name)
-        if facts.st_mode & 0o700 != 0o700 and facts.st_uid == os.geteuid():
-            os.fchmod(folder, 0o700)
-        with os.scandir(folder) as entries:
-            listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for entry_name, is_folder in listed:
-            if is_folder:
-                _remove_below(folder, entry_name, device)
-                os.rmdir(entry_name, dir_fd=folder)
-            else:
-                os.unlink(entry_name, dir_fd=folder)
+        while _remove_some(folder, name, device, folder, 1):
+            pass
     finally:
         os.close(folder)
+
+
+def _remove_some(folder: int, name: str, device: int, top: int, depth: int) -> bool:
+    """Remove what an open folder holds; tell whether something too deep was moved up into *top*, to be removed there.
+
+    Each level takes a descriptor and a frame, and there may be thousands of levels.
+    """
+    moved = False
+    facts = os.fstat(folder)
+    if facts.st_dev != device:
+        raise OSError(errno.EXDEV, "another filesystem is mounted there", name)
+    if facts.st_mode & 0o700 != 0o700 and facts.st_uid == os.geteuid():
+        os.fchmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for entry_name, is_folder in listed:
+        if not is_folder:
+            os.unlink(entry_name, dir_fd=folder)
+            continue
+        below = _open_folder(folder, entry_name)
+        try:
+            if depth < DEEPEST:
+                moved |= _remove_some(below, entry_name, device, top, depth + 1)
+            else:
+                os.fchmod(below, 0o700)  # a folder that moves is written to
+        finally:
+            os.close(below)
+        if depth < DEEPEST:
+            os.rmdir(entry_name, dir_fd=folder)
+        else:
+            os.rename(entry_name, f".deep-{secrets.token_hex(8)}", src_dir_fd=folder, dst_dir_fd=top)
+            moved = True
+    return moved
 
 
 def _open_folder(parent: int, name: str) -> int:

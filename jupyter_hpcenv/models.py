@@ -162,6 +162,8 @@ class Platform(msgspec.Struct, kw_only=True):
     arch: str
     partition: str = ""
     """Of the batch system; empty outside a job."""
+    glibc: str = ""
+    """Version of the C library; empty where it is another one, or was not written down."""
 
 
 class Preflight(msgspec.Struct, kw_only=True):
@@ -193,6 +195,16 @@ class Module(msgspec.Struct, kw_only=True):
     """SHA-256 of the modulefile, in hexadecimal digits; empty if it could not be read."""
 
 
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that modules put where Python looks for packages."""
+
+    module: str
+    """Whose it is; empty where that can not be told."""
+    path: str
+    kind: Literal["path", "prefix", "python"]
+    """On PYTHONPATH, on EBPYTHONPREFIXES (then it is the folder above ``lib``), or of their Python."""
+
+
 class ModuleSet(msgspec.Struct, kw_only=True):
     """The modules of an environment, as resolved and captured; what its launch script loads."""
 
@@ -221,6 +233,8 @@ class ModuleSet(msgspec.Struct, kw_only=True):
     """Variables that the modulefiles read."""
     home: str = ""
     """HOME when they were captured: files of the user's own there are in `watch`, those of a colleague are not."""
+    brings: list[Brought] = []
+    """Where they put Python packages, in the order in which Python looks there."""
     live: str = ""
     """Why the outcome must not be cached, in one sentence; empty if it may be."""
 
@@ -416,6 +430,34 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Only say what would change."""
 
 
+class UndoRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/undo``."""
+
+    dry_run: bool = False
+    """Only say what would change."""
+
+
+class Earlier(msgspec.Struct, kw_only=True):
+    """Exactly what was in an environment before a change of its packages."""
+
+    version: int = RECORD_VERSION
+    environment: str
+    """Its id."""
+    operation: str
+    """Of the change that came then."""
+    at: str
+    user: str
+    packages: list[str]
+    """What was asked for."""
+    contents: Contents
+    versions: dict[str, str] = {}
+    """By name; also of what `contents` can not say how to get again."""
+    sources: dict[str, str] = {}
+    """Where each was from, as lists of packages tell it."""
+    after: dict[str, str] | None = None
+    """The versions after the change; null until it is done."""
+
+
 class RebuildRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Body of ``POST environments/{id}/rebuild``."""
 
@@ -508,6 +550,52 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is being measured now: ask again."""
     message: str = ""
     """Why it could not be measured, in one sentence; empty otherwise."""
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """A cache of packages that installers keep for the user; the figures are null until it was measured."""
+
+    name: str
+    """``uv``, ``pip``, ``conda``, or ``conda`` with a location or a folder behind it where there are several."""
+    path: str
+    """Where it is, with all links resolved; it need not be there."""
+    bytes: int | None = None
+    """What it takes besides what environments share with it by hardlinks."""
+    files: int | None = None
+    measured: str = ""
+    """When; empty if never."""
+    measuring: bool = False
+    """Whether it is being measured now: ask again."""
+    on_home: bool = False
+    notes: list[str] = []
+    """What somebody should know of where it lies, a sentence each."""
+    used_by: list[str] = []
+    """Ids of environments that link into it by symlinks, and would break without it."""
+    cleanable: bool = False
+    reason: str = ""
+    """Why it can not be cleaned, or only in part, in one sentence; empty otherwise."""
+
+
+class CleanCaches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST caches/clean``."""
+
+    caches: list[str] = []
+    """Names; empty: all of them."""
+    dry_run: bool = False
+    """Only say what would go."""
+
+
+class CleanedCache(msgspec.Struct, frozen=True, kw_only=True):
+    """What went of a cache, or with `dry_run` what would go."""
+
+    name: str
+    path: str
+    bytes: int = 0
+    files: int = 0
+    done: bool
+    """Whether it was cleaned, or would be; False: it was left as it is."""
+    reason: str = ""
+    """Why it was left, or what of it stays, in one sentence; empty otherwise."""
 
 
 class TrashItem(msgspec.Struct, kw_only=True):

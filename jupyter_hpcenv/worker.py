@@ -25,10 +25,10 @@ from . import claims, policy
 from .catalog import Records, history
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
-from .lifecycle import create, exact, packages, rebuild, share
+from .lifecycle import create, exact, packages, rebuild, share, undo
 from .managers import load_managers
 from .managers.contract import Manager
-from .models import CreateRequest, LineKind, LogLine, Progress, Step, Ticket
+from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step, Ticket
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
 from .process import left_folders, thread_caps
@@ -227,9 +227,7 @@ def _change(
     manager = managers[record.manager]
     if ticket.verb in ("share", "unshare"):
         sharing = msgspec.convert(ticket.work, share.Work)
-        if packages.note_of(Path(record.prefix)) is not None:
-            report.line("warning", "An earlier change was killed in the middle; it is put right first.")
-            record = packages.repair(record, site, manager, report, guard)
+        record = _whole(record, site, manager, report, guard)
         record = share.share(sharing, record, ticket.id, site, report, guard)
         history.note(
             site, record.id, ticket.verb, f"with {record.shared.whom}" if record.shared else "", operation=ticket.id
@@ -244,10 +242,27 @@ def _change(
     work = msgspec.convert(ticket.work, packages.Work)
     if _plans(ticket):
         return packages.plan(work, record, site, manager, report)
-    record, outcome = packages.change_packages(work, record, ticket.id, site, manager, report, guard)
+    record = _whole(record, site, manager, report, guard)
+    kept = undo.keep(record, manager, ticket.id, site, report)
+    try:
+        record, outcome = packages.change_packages(work, record, ticket.id, site, manager, report, guard)
+    except BaseException:
+        with contextlib.suppress(OSError, HpcenvError):  # what happened counts more
+            if Records(site).read(ticket.target.prefix)[0].operation != ticket.id:
+                undo.not_done(kept, site)
+        raise
+    undo.done(kept, record, manager, site)
     exact.keep(record, manager, site, report)
-    history.note(site, record.id, "change", operation=ticket.id, plan=outcome.plan)
+    history.note(site, record.id, "change" if work.earlier is None else "undo", operation=ticket.id, plan=outcome.plan)
     return {"environment": record.id, "prefix": record.prefix, "plan": outcome.plan}
+
+
+def _whole(record: Record, site: Site, manager: Manager, report: Report, guard: Callable[[], None]) -> Record:
+    """Put right what an earlier change left that was killed, and return the record as it is then."""
+    if packages.note_of(Path(record.prefix)) is None:
+        return record
+    report.line("warning", "An earlier change was killed in the middle; it is put right first.")
+    return packages.repair(record, site, manager, report, guard)
 
 
 def _clear_left_folders() -> None:

@@ -155,5 +155,8 @@ def kernel_is_free(request: CreateRequest, location: str, site: Site) -> None:
     if os.path.lexists(folder):
         raise NameTaken(
             f"A kernel of that name exists already, at {folder}.",
-            hints=["Remove that kernel if its environment is gone, or choose another name."],
+            hints=[
+                "If its environment is gone, “jupyter hpcenv check --fix” puts the kernel aside.",
+                "Or choose another name.",
+            ],
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -105,7 +105,7 @@ def _of_venv(record: Record, rules: Rules) -> Contents:
     for each in packages.list_packages(prefix):
         kind, _, url = each.source.partition(" ")
         if kind == "editable" and urlsplit(url).scheme == "file":
-            folders[each.name] = parse_requirement(f"-e {urlsplit(url).path}", rules)
+            folders[each.name] = parse_requirement(f"-e {unquote(urlsplit(url).path)}", rules)
     contents = exact(prefix, rules, list(folders))
     contents.python = record.python
     there = {each.name for each in contents.locked}

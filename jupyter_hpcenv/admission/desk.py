@@ -37,10 +37,13 @@ from ..lifecycle import change, delete, health, templates
 from ..lifecycle.faces import roll_forward
 from ..lifecycle.surroundings import lost
 from ..managers import load_managers
-from ..managers.contract import Manager
+from ..managers.contract import Hit, Manager
 from ..models import (
     AdoptRequest,
+    Cache,
     Changes,
+    CleanCaches,
+    CleanedCache,
     CreateRequest,
     Environment,
     EnvironmentDetail,
@@ -57,6 +60,7 @@ from ..models import (
     Size,
     Ticket,
     TrashItem,
+    UndoRequest,
     UseRequest,
     utc_now,
 )
@@ -64,9 +68,24 @@ from ..names import check_kernel_name, new_operation_id
 from ..operations import Operations
 from ..site import Site
 from ..site.config import username
-from ..site.locations import ELSEWHERE, all_locations, root_of
+from ..site.locations import all_locations, claims_for
 from ..site.quotas import with_quotas
-from . import check, creating, doctoring, everywhere, exporting, facts, packages, places, rebuilding, sharing, using
+from . import (
+    caching,
+    check,
+    creating,
+    doctoring,
+    everywhere,
+    exporting,
+    facts,
+    packages,
+    places,
+    rebuilding,
+    searching,
+    sharing,
+    undoing,
+    using,
+)
 from .modules import Modules
 from .reconcile import clear_litter, empty_expired, reconcile
 from .using import Activation
@@ -88,6 +107,7 @@ class Admission:
         self.operations = Operations(self.site)
         self.modules = Modules(self.site)
         self.sizing = places.Sizing(self.catalog)
+        self.caching = caching.Caching(self.catalog, lambda: self.managers, self.operations)
         self._caught_up: Counter[tuple[str, int]] = Counter()
 
     @functools.cached_property
@@ -243,10 +263,17 @@ class Admission:
 
     def empty(self, reference: str | None = None) -> list[TrashItem]:
         """Make one item, or all of them, unrestorable at once; `sweep` then removes the bytes."""
-        items = self.catalog.trash() if reference is None else [delete.find_item(self.catalog, reference)]
-        for item in items:
+        self.reconcile()
+        if reference is not None:
+            item = delete.find_item(self.catalog, reference)
             delete.mark_gone(self.catalog, item)
-        return items
+            return [item]
+        emptied = []
+        for item in self.catalog.trash():
+            with contextlib.suppress(Busy):
+                delete.mark_gone(self.catalog, item)
+                emptied.append(item)
+        return emptied
 
     def sweep(self) -> int:
         """Remove what is marked and what the trash has kept long enough; slow, so run it in a thread."""
@@ -255,6 +282,7 @@ class Admission:
             clear_litter(self.catalog, self.operations)
             rebuilding.keep_missing(self.catalog, self.managers)
             self.sizing.forget(set(self.catalog.records.copies_by_id()))
+            undoing.forget_old(self.site)
         return empty_expired(self.catalog)
 
     # -- change ---------------------------------------------------------
@@ -311,8 +339,7 @@ class Admission:
         if idempotency_key and (earlier := self._earlier(idempotency_key, changes, reference)):
             return earlier
         self.reconcile()
-        states = ("ready", "python_gone") if self.catalog.find(reference).manager == "conda" else ("ready",)
-        row = self._changeable(reference, *states)  # conda's Python is a package that can come again
+        row = self._changeable(reference, *undoing.states(self.catalog.find(reference)))
         record, root = self.catalog.record(row.id), self._root(row)
         manager = self._manager_of(row)
         ticket = packages.ticket(record, changes, manager, root, new_operation_id(), idempotency_key, self._means)
@@ -324,6 +351,38 @@ class Admission:
             if idempotency_key and (earlier := self._awaited(idempotency_key, changes, reference)):
                 return earlier  # handed in twice at once, and the other one was faster
             raise
+
+    def undoable(self, reference: str) -> undoing.Undo:
+        """Return what can be undone: of an environment its last change of packages, of a deleted one that."""
+        try:
+            row = self.catalog.find(reference)
+        except NotFound:
+            return undoing.look_deleted(undoing.of_deleted(reference, self._means))
+        self._changeable(row.id, *undoing.states(row))
+        return undoing.look(row, self._manager_of(row), self._means)
+
+    def undo(self, reference: str, request: UndoRequest | None = None, idempotency_key: str = "") -> Operation:
+        """Undo a deletion at once, or start an operation that undoes the last change of packages.
+
+        The answer for a deletion is an operation that is finished. Raises `WrongState` where nothing can be undone.
+        """
+        request = request or UndoRequest()
+        try:
+            if idempotency_key and (earlier := self._same(idempotency_key, reference, undoing.asked(request))):
+                return earlier
+            row = self.catalog.find(reference)
+        except NotFound:
+            item = undoing.of_deleted(reference, self._means)
+            if not request.dry_run:
+                self.restore(item.id)
+            return undoing.ended(item, request)
+        self.reconcile()
+        self._changeable(row.id, *undoing.states(row))
+        manager, root = self._manager_of(row), self._root(row)
+        ticket = undoing.ticket(self.catalog.record(row.id), request, idempotency_key, manager, root, self._means)
+        if request.dry_run:
+            return self.operations.submit(ticket)
+        return self._start(ticket, lambda: undoing.last(self.catalog.record(row.id), manager, self._means))
 
     # -- sharing --------------------------------------------------------
 
@@ -388,15 +447,15 @@ class Admission:
             return earlier
         self.reconcile()
         moving = verb == "move"
-        states = ("ready", "module_missing") if moving else ("missing", "python_gone", "ready", "module_missing")
+        states = ("ready", "module_missing", "missing", *(() if moving else ("python_gone",)))
         row = self._changeable(reference, *states)
         if moving:
             rebuilding.check_movable(row, asked["location"])
-            claims.look(self._root(row), row.name)
+            claims.look(self._old_root(row), row.name)
         else:
             rebuilding.check_rebuildable(row)
         record, manager, size = self.catalog.record(row.id), self._manager_of(row), self.sizing.known(row)
-        old_root = str(self._root(row)) if moving else ""
+        old_root = str(self._old_root(row)) if moving else ""
         ticket = rebuilding.ticket(verb, record, asked, manager, new_operation_id(), key, size, old_root, self._means)
         prefix = Path(ticket.target.prefix)
         return self._start(ticket, lambda: rebuilding.check_still(row, prefix, self.catalog, moving=moving))
@@ -443,7 +502,7 @@ class Admission:
                 f"{row.name} is not yours to change.", hints=["Ask its owner, or make an environment of your own."]
             )
         if row.state not in states:
-            raise WrongState(f"{row.name} can not be changed. {row.message}", hints=["Delete it and create it again."])
+            raise WrongState(f"{row.name} can not be changed. {row.message}", hints=_instead(row))
         return row
 
     def _edit(self, reference: str, edit: Callable[[Record], Record]) -> EnvironmentDetail:
@@ -477,10 +536,17 @@ class Admission:
                     raise  # what makes room works without a claim, if nobody else has one
             yield guard
 
+    def _old_root(self, row: Environment) -> Path:
+        """Return the folder of claims where an environment is moved from; its location may be missing as it is."""
+        try:
+            return self._root(row)
+        except HpcenvError:
+            if row.state != "missing":
+                raise
+            return Path(row.prefix).parent
+
     def _root(self, what: Environment | TrashItem) -> Path:
-        if what.location in ("", ELSEWHERE):
-            return Path(what.prefix).parent
-        return root_of(self.site, what.location)
+        return claims_for(self.site, what.location, what.prefix)
 
     # -- reading --------------------------------------------------------
 
@@ -522,6 +588,14 @@ class Admission:
             rows = [row for row in self.catalog.environments() if row.origin == "own"]
         return self.sizing.of(rows, wait=wait)
 
+    def caches(self, *, wait: bool = False) -> list[Cache]:
+        """Return where installers keep packages and how large that is; with *wait* it is measured first."""
+        return self.caching.all(wait=wait)
+
+    def clean_caches(self, asked: CleanCaches) -> list[CleanedCache]:
+        """Clean caches, or say what would go; slow, so run it in a thread. What is in use stays, and says why."""
+        return self.caching.clean(asked)
+
     def history(self, reference: str) -> list[Event]:
         """Return what was done to an environment of the user's own, or to one in the trash, the oldest first."""
         try:
@@ -536,18 +610,27 @@ class Admission:
 
     def examine(self, reference: str = "") -> list[Finding]:
         """Return what is wrong with an environment, or with the account and all own environments."""
-        return doctoring.examine(self.catalog, reference)
+        return doctoring.examine(self.catalog, reference, self.managers)
 
-    def mend(self, reference: str = "") -> list[doctoring.Done]:
-        """Carry out what the doctor can do about each of these findings."""
-        return doctoring.mend(self.examine(reference), self.catalog, doctoring.Verbs(self.rebuild, self.refresh))
+    def mend(self, reference: str = "", *, dry_run: bool = False) -> list[doctoring.Done]:
+        """Carry out what the doctor can do about each of these findings, or only say what that is."""
+        verbs = doctoring.Verbs(self.rebuild, self.refresh)
+        return doctoring.mend(self.examine(reference), self.catalog, verbs, dry_run=dry_run)
 
     def put_back(self, word: str) -> str:
         """Bring back what a fix put aside; return where it is."""
         return str(doctor.put_back(word, self.site))
 
-    def packages(self, reference: str) -> list[Any]:
-        """Return what is installed in an environment, read from its files."""
+    def search(self, query: str, environment: str = "", manager: str = "", limit: int = 20) -> list[Hit]:
+        """Return where a package can be had, for an environment or for new ones; takes seconds."""
+        row = self.catalog.find(environment) if environment else None
+        if row is not None:
+            self._changeable(row.id, *undoing.states(row))
+        record = self.catalog.record(row.id) if row else None
+        return searching.search(query, record, manager, limit, self._means)
+
+    def packages(self, reference: str, *, inherited: bool = False) -> list[Any]:
+        """Return what is installed in an environment, read from its files; with *inherited* also what it only sees."""
         row = self.catalog.find(reference)
         if row.state == "missing":
             raise WrongState(
@@ -557,7 +640,8 @@ class Admission:
         if manager is None:
             raise NotFound(f"No manager can list the packages of {row.name}.", hints=["Install its manager."])
         try:
-            return list(manager.list_packages(Path(row.prefix)))
+            found = list(manager.list_packages(Path(row.prefix)))
+            return everywhere.with_inherited(found, row.id, self.catalog) if inherited else found
         except (FileNotFoundError, NotADirectoryError):  # deleted while it was being read
             raise NotFound(f"{row.name} is gone.", hints=["List the environments again."]) from None
 
@@ -632,3 +716,14 @@ class Admission:
 
         self._edit(reference, edit)
         return self.activation(reference, dialect)
+
+
+def _instead(row: Environment) -> list[str]:
+    """Return what can be done with an environment in a state in which it can not be changed."""
+    if row.state in ("missing", "python_gone"):  # what is kept of it is all that there is, and goes when it is deleted
+        again = f"Build it again: “jupyter hpcenv rebuild {row.name}”."
+        elsewhere = f"Or in another location: “jupyter hpcenv move {row.name} LOCATION”."
+        return [again, *([elsewhere] if row.state == "missing" else [])]
+    if row.state == "slow":
+        return ["Wait until its filesystem answers."]
+    return ["Clone it, if its packages can still be told; else delete it and create it again."]

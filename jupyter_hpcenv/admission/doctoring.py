@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from .. import doctor
+from .. import doctor, kernels
 from ..catalog import Catalog
 from ..doctor import Finding
 from ..errors import HpcenvError
+from ..managers.contract import Manager
 from ..models import EnvironmentDetail, Operation
-from ..site.locations import all_locations
+from ..site.locations import all_locations, describe
 from ..site.quotas import with_quotas
+from . import caching
 
 
 class Done(msgspec.Struct, kw_only=True):
@@ -39,29 +41,64 @@ class Verbs(NamedTuple):
     refresh: Callable[[str], EnvironmentDetail]
 
 
-def examine(catalog: Catalog, reference: str = "") -> list[Finding]:
-    """Return what is wrong with an environment; without one, with the account and all own environments."""
-    if reference:
-        return doctor.examine(catalog.find(reference))
-    rows = [row for row in catalog.environments() if row.origin == "own"]
+def examine(catalog: Catalog, reference: str = "", managers: Mapping[str, Manager] | None = None) -> list[Finding]:
+    """Return what is wrong with an environment; without one, with the account and all own environments.
+
+    *managers* know where caches are.
+    """
     site = catalog.site
-    found = doctor.examine_account(with_quotas(site, all_locations(site)))
-    for row in rows:
-        found += doctor.examine(catalog.find(row.id))
+    if reference:
+        detail = catalog.find(reference)
+        return doctor.examine(detail, describe(site, detail.location) if detail.location in site.locations else None)
+    rows = [row for row in catalog.environments() if row.origin == "own"]
+    places = with_quotas(site, all_locations(site))
+    elsewhere = caching.better(places)
+    strays = [
+        doctor.Stray(each.place.name, str(each.folder), elsewhere.name)
+        for each in caching.find(site, managers or {})
+        if elsewhere is not None and caching.is_stray(each)
+    ]
+    details = [catalog.find(row.id) for row in rows]
+    brought = [each.path for detail in details if detail.modules for each in detail.modules.brings]
+    found = doctor.examine_account(places, brought, orphans=_orphans(catalog), strays=strays)
+    by_name = {place.name: place for place in places}
+    for detail in details:
+        found += doctor.examine(detail, by_name.get(detail.location))
     once: dict[tuple[str, str, str], Finding] = {}
     for each in found:  # what is meant is one folder of the account, however many environments it concerns
         once.setdefault((each.code, each.path, "" if each.code.startswith("user_") else each.environment), each)
     return list(once.values())
 
 
-def mend(found: list[Finding], catalog: Catalog, verbs: Verbs) -> list[Done]:
-    """Carry out each fix there is; one that fails hinders no other."""
+def _orphans(catalog: Catalog) -> dict[str, str]:
+    """Return our kernelspecs whose environment is neither there nor in the trash, and of which no record is kept."""
+    known = {row.id for row in catalog.environments()} | {item.id for item in catalog.trash()}
+    known |= set(catalog.records.copies_by_id())
+    published = kernels.published(catalog.site)
+    gone = [name for name, spec in published.items() if str(spec.get("environment", "")) not in known]
+    return {name: str(catalog.site.kernels_dir / name) for name in gone}
+
+
+#: What a fix would do, for who only asks.
+_WOULD = {
+    "rebuild": "It would be built again; what is left of it goes to the trash.",
+    "refresh": "It would be proven again, and what is rendered from it written anew.",
+    "put_aside": "It would be put aside, from where “check --put-back” brings it back.",
+}
+
+
+def mend(found: list[Finding], catalog: Catalog, verbs: Verbs, *, dry_run: bool = False) -> list[Done]:
+    """Carry out each fix there is, or with *dry_run* only say so; one that fails hinders no other."""
     done, asked = [], set[tuple[str, str]]()
     for each in found:
         if not each.fix or (each.fix, each.environment or each.path) in asked:
             continue  # two findings may have one fix
         asked.add((each.fix, each.environment or each.path))
-        said = Done(code=each.code, environment=each.environment, path=each.path, done=True, message="")
+        said = Done(code=each.code, environment=each.environment, path=each.path, done=not dry_run, message="")
+        if dry_run:
+            said.message = _WOULD[each.fix]
+            done.append(said)
+            continue
         try:
             if each.fix == "rebuild":
                 said.operation = verbs.rebuild(each.environment).id

@@ -1,9 +1,9 @@
-"""Find the environments that hold a package, for a change of it in all of them."""
+"""Find the environments that hold a package, for a change of it in all of them; say what one of them inherits."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 
 from ..catalog import Catalog
 from ..errors import HpcenvError
-from ..managers.contract import Manager
+from ..managers import inherited
+from ..managers.contract import Manager, Package
 from ..models import BY_PIP
 
 
@@ -44,6 +45,15 @@ def holders(package: str, catalog: Catalog, managers: Mapping[str, Manager]) -> 
                     Holder(environment=row.id, name=row.name, location=row.location, version=version, pinned=pinned)
                 )
     return found
+
+
+def with_inherited(own: Sequence[Package], identifier: str, catalog: Catalog) -> list[Package]:
+    """Return packages with what the environment inherits; of one without a record that is not known."""
+    try:
+        record = catalog.record(identifier)
+    except HpcenvError:
+        return list(own)
+    return inherited.with_inherited(own, record)
 
 
 def _pins(text: str, name: str) -> bool:

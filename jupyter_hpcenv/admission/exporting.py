@@ -71,10 +71,9 @@ def _requirements(record: Record, manager: Manager) -> Exported:
 
 
 def _pinned(record: Record, manager: Manager) -> Exported:
-    found = manager.contents(record)
-    return Exported(
-        format="requirements-full.txt", text=_lines(found.pip), notes=[*found.warnings, *_inherited(record)]
-    )
+    found = manager.exact(record)
+    notes = [f"Not in it, because no list can tell an installer how to get it: {each}." for each in found.warnings]
+    return Exported(format="requirements-full.txt", text=_lines(found.pip), notes=[*notes, *_inherited(record)])
 
 
 def _inherited(record: Record) -> list[str]:

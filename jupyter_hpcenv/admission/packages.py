@@ -49,32 +49,49 @@ def ticket(
     record: Record, changes: Changes, manager: Manager, root: Path, identifier: str, key: str, means: Means
 ) -> Ticket:
     """Return the operation that carries a change out, or plans it, with all that was decided."""
-    config, site, _, _, modules = means
+    _, site, _, _, modules = means
     asked = canonical(changes, manager, site)
     choice = manager.decide(record, asked)
-    asked_of_site = policy.flat(
-        policy.Asked(manager=manager.name, installer=choice.installer, python=record.python),
-        [*asked.install, *asked.update],
-        specs=manager.language == "conda",
-    )
-    policy.enter(asked_of_site)
     if manager.language == "conda":
         choice.warnings += modules.built_for_this(asked.install)
     else:
         choice.warnings += modules.has_them(asked.install, record.modules.load if record.modules else [])
-    if not changes.dry_run and (warning := _running(record)):
-        choice.warnings.append(warning)
     work = packages.Work(choice=choice, changes=asked)
+    request = msgspec.to_builtins(changes)
+    return of_work(record, work, manager, root, identifier, key, means, request, dry_run=changes.dry_run)
+
+
+def of_work(
+    record: Record,
+    work: packages.Work,
+    manager: Manager,
+    root: Path,
+    identifier: str,
+    key: str,
+    means: Means,
+    request: dict[str, Any],
+    *,
+    dry_run: bool,
+) -> Ticket:
+    """Return the operation that does what was decided, or plans it; running kernels are warned of."""
+    asked_of_site = policy.flat(
+        policy.Asked(manager=manager.name, installer=work.choice.installer, python=record.python),
+        [*work.changes.install, *work.changes.update],
+        specs=manager.language == "conda",
+    )
+    policy.enter(asked_of_site)
+    if not dry_run and (warning := _running(record)):
+        work.choice.warnings.append(warning)
     return Ticket(
         id=identifier,
-        verb="plan_change" if changes.dry_run else "change",
+        verb="plan_change" if dry_run else "change",
         target=target_of(record),
         root=str(root),
-        request=msgspec.to_builtins(changes),
-        config=effective(config, site, manager),
+        request=request,
+        config=effective(means.config, means.site, manager),
         work=msgspec.to_builtins(work),
         asked=msgspec.to_builtins(asked_of_site),
-        steps=packages.plan_steps(manager, record) if changes.dry_run else packages.steps(manager, record),
+        steps=packages.plan_steps(manager, record) if dry_run else packages.steps(manager, record),
         submitted=utc_now(),
         user=username(),
         host=socket.gethostname(),

@@ -5,24 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
 from ..catalog import Catalog
 from ..catalog.sizes import Sizes
-from ..errors import DoesNotFit, HpcenvError
-from ..models import Environment, Location, Size
+from ..errors import HpcenvError
+from ..models import Environment, Size
 from ..site import Site
-from ..site.locations import all_locations, describe, facts_at
-from ..site.quotas import room, with_quotas
-
-
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What something will take; None: not known."""
-
-    bytes: int | None = None
-    files: int | None = None
+from ..site.fits import Need as Need
+from ..site.fits import check_fits as check_fits
 
 
 def least(site: Site) -> Need:
@@ -36,57 +28,6 @@ def need_of(size: Size, site: Site) -> Need:
     if size.bytes is None or size.files is None:
         return smallest
     return Need(bytes=size.bytes + size.shared_bytes, files=size.files + size.shared_files)
-
-
-def check_fits(site: Site, location: str, prefix: Path, need: Need, what: str) -> None:
-    """Raise `DoesNotFit` with the figures and the locations that have room; what is not known stops nobody."""
-    if location in site.locations:
-        (here,) = with_quotas(site, [describe(site, location)])
-        here.root = here.root or str(prefix.parent)
-    else:
-        here = facts_at(location, prefix.parent)
-    short = _short(here, need)
-    if not short:
-        return
-    others = [place for place in all_locations(site) if place.name != location and place.state == "ready"]
-    fitting = [place for place in with_quotas(site, others) if not _short(place, need)]
-    named = ", ".join(f"{place.name} ({_left(place)})" for place in fitting)
-    raise DoesNotFit(
-        f"{what} does not fit into {here.root}: {short}.",
-        hints=[
-            *([f"These locations have room: {named}."] if fitting else []),
-            "Empty the trash, or delete what you no longer need: “jupyter hpcenv sizes” shows the largest first.",
-        ],
-    )
-
-
-def _short(place: Location, need: Need) -> str:
-    """Return what is missing, with the figures; empty if it fits, or that can not be told."""
-    free_bytes, free_files = room(place)
-    if need.bytes is not None and free_bytes is not None and free_bytes < need.bytes:
-        return f"it needs {_amount(need.bytes)}, and {_amount(free_bytes)} are left{_by(place, 'bytes')}"
-    if need.files is not None and free_files is not None and free_files < need.files:
-        return f"it needs {need.files:,} files, and {free_files:,} are left{_by(place, 'files')}"
-    return ""
-
-
-def _by(place: Location, what: str) -> str:
-    limit, used, free = (getattr(place, f"{word}_{what}") for word in ("quota", "used", "free"))
-    by_quota = limit is not None and used is not None and (free is None or limit - used < free)
-    return " of the quota" if by_quota else ""
-
-
-def _left(place: Location) -> str:
-    free_bytes, _ = room(place)
-    return "its room is not known" if free_bytes is None else f"{_amount(free_bytes)} left"
-
-
-def _amount(count: int) -> str:
-    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:,.0f} {units[0]}" if units[0] == "bytes" else f"{value:,.1f} {units[0]}"
 
 
 class Sizing:

@@ -19,6 +19,7 @@ from ..errors import HpcenvError, KernelRunning, NameTaken, PythonNotFound, Wron
 from ..lifecycle import create, exact, rebuild, templates
 from ..lifecycle.packages import note_of
 from ..lifecycle.surroundings import surroundings
+from ..managers import integrity
 from ..managers.changing import name_of
 from ..managers.contract import Choice, Manager, Surroundings
 from ..models import BY_PIP, Contents, CreateRequest, Environment, Record, Size, Step, Target, Ticket, utc_now
@@ -33,12 +34,19 @@ def check_rebuildable(row: Environment) -> None:
     """Raise `WrongState` for an environment that is there and works, or that can not be looked at."""
     if row.state == "missing" or (row.state == "python_gone" and row.manager != "conda"):
         return
+    if row.state in ("ready", "module_missing") and is_damaged(row):
+        return
     if row.state in ("ready", "python_gone", "module_missing"):
         raise WrongState(
             f"{row.name} is there, so it is not built again. {row.message}".rstrip(),
             hints=["To have other packages in it, use “update”; to bring back a killed change, “repair”."],
         )
     raise WrongState(f"{row.name} can not be built again now. {row.message}", hints=["List the environments again."])
+
+
+def is_damaged(row: Environment) -> bool:
+    """Tell whether files of an environment are gone that were installed: a purge takes them one by one."""
+    return row.manager != "modules" and any(facts is None for _, facts in integrity.files(Path(row.prefix)))
 
 
 def check_movable(row: Environment, location: str) -> None:

@@ -153,7 +153,11 @@ class Catalog:
             self._looked = self._compared[2]
             return list(self._looked), copies
         within = not slow
+        met: set[str] = set()
         for row in sorted(found, key=lambda row: row.origin != "own"):
+            if row.prefix in met:
+                continue  # two locations have one folder; the first that is configured counts
+            met.add(row.prefix)
             known = copies.get(row.id)
             if row.id in rows or (row.origin != "own" and known is not None and known.prefix != row.prefix):
                 # somebody's record says that it is another environment

@@ -7,6 +7,7 @@ stat is compared each time, from the kernelspecs and from its interpreter; so no
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -114,8 +115,16 @@ class Places:
             state: EnvironmentState = "slow" if is_silent(error) else "broken"
             return unusable_row(Path(place), location, state, error), None
         except OSError as error:
+            if error.errno == errno.EACCES and not self._is_mine(place):
+                return None, None  # somebody's own; who uses it and may not any more is told by what is kept of it
             return unusable_row(Path(place), location, "slow", unreadable(error, Path(place))), None
         return row_at(place, location, record, look, own=uid == self._uid), record
+
+    def _is_mine(self, place: str) -> bool:
+        try:
+            return os.lstat(place).st_uid == self._uid
+        except OSError:
+            return False
 
 
 _NONE = _Names((0, 0, 0, 0), 0.0, 0.0, [])

@@ -21,7 +21,7 @@ from ..files import decode, is_silent, make_private, read_regular, unreadable, w
 from ..models import Record
 from ..names import is_environment_id
 from ..site import Site
-from . import history, lockfiles
+from . import earlier, history, lockfiles
 
 RECORD = Path(".hpcenv") / "environment.json"
 _RECORD = str(RECORD)
@@ -155,6 +155,7 @@ class Records:
             (self._copies / f"{identifier}.json").unlink(missing_ok=True)
             lockfiles.forget(identifier, self._site)
             history.forget(identifier, self._site)
+            earlier.forget(identifier, self._site)
 
     @property
     def _copies(self) -> Path:

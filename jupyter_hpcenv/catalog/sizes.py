@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import BrokenRecord, HpcenvError, LocationUnavailable
-from ..files import make_private, read_regular, unreadable, write_json
+from ..files import DEEPEST, make_private, read_regular, unreadable, write_json
 from ..models import Environment, Size, utc_now
 from ..names import is_environment_id
 from ..patience import Patience, Slow
@@ -180,19 +180,23 @@ def weigh(folder: Path, check: Callable[[], None] = lambda: None) -> Weight:
     return weight
 
 
-def _weigh(handle: int, device: int, weight: Weight, links: dict[int, list[int]], check: Callable[[], None]) -> None:
+def _weigh(
+    handle: int, device: int, weight: Weight, links: dict[int, list[int]], check: Callable[[], None], depth: int = 1
+) -> None:
     check()
+    if depth > DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, f"more than {DEEPEST} folders lie in each other")
     for name in os.listdir(handle):
         try:
             facts = os.stat(name, dir_fd=handle, follow_symlinks=False)
-        except FileNotFoundError:
-            continue  # gone while we looked
+        except (FileNotFoundError, PermissionError):
+            continue  # gone while we looked, or in a folder that can be listed and not entered
         if facts.st_dev != device:
             continue
         if stat.S_ISDIR(facts.st_mode):
             weight.bytes += facts.st_blocks * BLOCK
             weight.files += 1
-            _below(handle, name, facts, weight, links, check)
+            _below(handle, name, facts, weight, links, check, depth)
         elif facts.st_nlink > 1:
             links.setdefault(facts.st_ino, [0, facts.st_nlink, facts.st_blocks * BLOCK])[0] += 1
         else:
@@ -207,6 +211,7 @@ def _below(
     weight: Weight,
     links: dict[int, list[int]],
     check: Callable[[], None],
+    depth: int,
 ) -> None:
     try:
         below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
@@ -218,6 +223,6 @@ def _below(
         raise
     try:
         if os.path.samestat(os.fstat(below), facts):
-            _weigh(below, facts.st_dev, weight, links, check)
+            _weigh(below, facts.st_dev, weight, links, check, depth + 1)
     finally:
         os.close(below)

@@ -95,7 +95,7 @@ class UsedStore:
 def state_of(used: Used) -> EnvironmentState:
     """Return how what is used stands; asks the filesystem that it lies on, which may hang."""
     record = used.record
-    if not os.path.exists(record.prefix):  # noqa: PTH110  a text
+    if not os.access(record.prefix, os.X_OK):  # gone, or closed by its owner
         return "missing"
     if record.python and not os.path.exists(f"{record.prefix}/bin/python"):  # noqa: PTH110
         return "python_gone"
@@ -106,7 +106,7 @@ def row_of(used: Used, published: Mapping[str, str], state: EnvironmentState) ->
     """Return the row of an environment that is used or adopted, from what is known of it."""
     record = used.record
     message = {
-        "missing": f"Its prefix {record.prefix} is gone; the list of its packages is kept.",
+        "missing": f"Its prefix {record.prefix} is gone, or closed to you; the list of its packages is kept.",
         "python_gone": "Its Python is gone.",
         "slow": f"The filesystem of {record.prefix} does not answer now.",
     }.get(state, "")

@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from . import (
     activation,
+    caches,
     change,
     clone,
     create,
@@ -18,9 +19,11 @@ from . import (
     packages,
     policy,
     rebuild,
+    search,
     share,
     site,
     sizes,
+    undo,
 )
 
 
@@ -53,10 +56,13 @@ for module in (
     site,
     policy,
     sizes,
+    caches,
     rebuild,
     doctor,
     health,
     share,
+    undo,
+    search,
 ):
     for command in module.COMMANDS:
         app.add_command(command)

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("reference", metavar="[ENVIRONMENT]", default="")
 @click.option("--fix", is_flag=True, help="Mend what can be mended; without it, it is only said how.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only say what would be done.")
 @click.option("--put-back", default="", metavar="WORD", help="Bring back what --fix put aside.")
 @click.option("--files", is_flag=True, help="Compare the environment's files with what was installed, by their sizes.")
 @click.option("--hash", "hashes", is_flag=True, help="The same, each byte.")
 @with_session
-def check(session: Session, reference: str, fix: bool, put_back: str, files: bool, hashes: bool) -> None:
+def check(session: Session, reference: str, fix: bool, dry_run: bool, put_back: str, files: bool, hashes: bool) -> None:
     """Look what is wrong with an environment; without one, with your account and all environments of yours.
 
     Each finding says what it breaks, and what --fix would do, or why there is nothing that we could do. Nothing is
@@ -34,6 +35,8 @@ def check(session: Session, reference: str, fix: bool, put_back: str, files: boo
     desk, output = session.admission, session.output
     if sum((fix, bool(put_back), files or hashes)) > 1:
         raise click.UsageError("Of --fix, --put-back and --files (--hash) only one can be done at a time.")
+    if dry_run and not fix:
+        raise click.UsageError("--dry-run says what --fix would do: give both.")
     if put_back:
         path = desk.put_back(put_back)
         output.result({"path": path}, [f"{path} is back."])
@@ -43,7 +46,7 @@ def check(session: Session, reference: str, fix: bool, put_back: str, files: boo
         health = desk.health(reference, hashes=hashes)
         output.result(health, _compared(health, desk.catalog.find(reference).name))
     elif fix:
-        done = desk.mend(reference)
+        done = desk.mend(reference, dry_run=dry_run)
         output.result(done, _mended(done))
     else:
         found = desk.examine(reference)

@@ -12,6 +12,7 @@ from .session import Session, with_session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..managers.contract import Package
     from ..models import Changes, Operation
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
@@ -20,17 +21,36 @@ _REFERENCE = click.argument("reference", metavar="ENVIRONMENT")
 
 @click.command()
 @_REFERENCE
+@click.option("--own", is_flag=True, help="Only what is installed in it.")
+@click.option("--inherited", is_flag=True, help="Only what it sees of its modules, or of the Python below.")
 @with_session
-def packages(session: Session, reference: str) -> None:
-    """List what is installed in an environment.
+def packages(session: Session, reference: str, own: bool, inherited: bool) -> None:
+    """List the packages of an environment: its own, and those that it inherits.
 
-    What it inherits from modules or from its Python is not among it. ENVIRONMENT is its id, NAME or LOCATION/NAME.
+    Files are read, nothing is started. ENVIRONMENT is its id, NAME or LOCATION/NAME.
     """
-    found = session.admission.packages(reference)
-    cells = [(each.name, each.version, each.source) for each in found]
-    if not cells:
-        session.output.say("No packages are installed in it.")
-    session.output.result(found, table(("PACKAGE", "VERSION", "FROM"), cells) if cells else [])
+    if own and inherited:
+        raise click.UsageError("--own and --inherited exclude each other.")
+    found = [
+        each
+        for each in session.admission.packages(reference, inherited=not own)
+        if each.inherited is inherited or not (own or inherited)
+    ]
+    if not found:
+        session.output.say("It inherits no packages." if inherited else "No packages are installed in it.")
+    session.output.result(found, _listed(found) if found else [])
+
+
+def _listed(found: list[Package]) -> list[str]:
+    """Return a table; a column for what is inherited and for notes only where there are such."""
+    several = any(each.inherited or each.note for each in found)
+    head = ("PACKAGE", "VERSION", "", "FROM", "")
+    cells = [
+        (each.name, each.version, "inherited" if each.inherited else "own", each.source, each.note) for each in found
+    ]
+    if several:
+        return table(head, cells)
+    return table((*head[:2], head[3]), [(*cell[:2], cell[3]) for cell in cells])
 
 
 @click.command()

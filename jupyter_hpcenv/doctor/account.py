@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from jupyter_core.paths import jupyter_path
@@ -25,16 +26,33 @@ NEARLY = 0.9
 STARTUP = (".bashrc", ".bash_profile", ".profile", ".zshrc", ".tcshrc", ".cshrc", ".config/fish/config.fish")
 
 
-def examine_account(places: Sequence[Location], captured: Sequence[str] = ()) -> list[Finding]:
+class Stray(NamedTuple):
+    """A cache of packages that lies in the user's home though there is another place for it."""
+
+    name: str
+    path: str
+    location: str
+    """Where it could be."""
+
+
+def examine_account(
+    places: Sequence[Location],
+    captured: Sequence[str] = (),
+    orphans: Mapping[str, str] | None = None,
+    strays: Sequence[Stray] = (),
+) -> list[Finding]:
     """Return what is wrong with the user's account, worst first.
 
-    *places* are the site's locations as they stand now, *captured* the folders that modules put on PYTHONPATH.
+    *places* are the site's locations as they stand now, *captured* folders that modules of environments bring,
+    *orphans* our kernelspecs, name and folder, whose environment is gone for good, *strays* caches on home.
     """
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _kernelspecs,
         lambda: _full(places),
         _conda_init,
         lambda: _pythonpath(captured),
+        lambda: _orphans(orphans or {}),
+        lambda: _strays(strays),
     )
     found = [finding for look in looks for finding in look()]
     return sorted(found, key=lambda each: each.severity != "broken")
@@ -146,6 +164,32 @@ def _full(places: Sequence[Location]) -> Iterator[Finding]:
                 )
 
 
+def _orphans(orphans: Mapping[str, str]) -> Iterator[Finding]:
+    for name, folder in orphans.items():
+        yield Finding(
+            code="kernel_orphan",
+            message=f"The kernel {name} is of an environment of ours that was deleted, and nothing is kept of it.",
+            breaks="It is on the launcher, and can only explain that it can not start.",
+            severity="broken",
+            path=folder,
+            fix="put_aside",
+            advice="It is put aside, from where it can come back.",
+        )
+
+
+def _strays(strays: Sequence[Stray]) -> Iterator[Finding]:
+    for each in strays:
+        yield Finding(
+            code="cache_on_home",
+            message=f"The cache of {each.name} lies in your home, at {each.path}.",
+            breaks="It grows with each environment, and a full home keeps you from saving notebooks and logging in.",
+            severity="risk",
+            path=each.path,
+            advice="Where it is your start-up files say, which are yours alone to edit: “jupyter hpcenv caches "
+            f"--move-off-home {each.location}” prints the lines, “jupyter hpcenv caches --clean” makes room.",
+        )
+
+
 def _conda_init() -> Iterator[Finding]:
     for name in STARTUP:
         path = Path.home() / name
@@ -164,8 +208,25 @@ def _conda_init() -> Iterator[Finding]:
             )
 
 
+_FOLDER = re.compile(r"/[^\s\"'{}()\[\],;:]+/[^\s\"'{}()\[\],;:]+")
+
+
+def _named_by_modules() -> Iterator[str]:
+    """Yield the folders that the modulefiles name which are loaded here; what lies below them is a module's doing."""
+    home = Path.home()
+    for file in os.environ.get("_LMFILES_", "").split(os.pathsep):
+        with contextlib.suppress(OSError, BrokenRecord):
+            text = read_regular(Path(file), 1_000_000).decode(errors="replace")
+            yield from (each for each in _FOLDER.findall(text) if not home.is_relative_to(each))
+
+
 def _pythonpath(captured: Sequence[str]) -> Iterator[Finding]:
-    leaks = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each and each not in captured]
+    known = [*captured, *_named_by_modules()] if os.environ.get("PYTHONPATH") else []
+    leaks = [
+        each
+        for each in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if each and not any(Path(each).is_relative_to(folder) for folder in known)
+    ]
     if leaks:
         yield Finding(
             code="pythonpath",

@@ -1,10 +1,9 @@
-"""Look at one environment: its Python, modules, scripts, packages, rights, and the machine that it was built for."""
+"""Look at one environment: its Python, modules, scripts, packages and rights; see `machine` and `purged` for more."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -13,18 +12,25 @@ from pathlib import Path
 from ..errors import BrokenRecord
 from ..files import read_regular
 from ..managers import packages
-from ..models import EnvironmentDetail
+from ..models import EnvironmentDetail, Location
 from ..trust import who_can_write
+from . import machine, purged
 from .conflicts import conflicts
 from .finding import Finding
+from .machine import Machine
 
 #: Scripts of an environment that are looked at; more of them tell nothing new.
 MOST_SCRIPTS = 500
 
 
-def examine(detail: EnvironmentDetail) -> list[Finding]:
-    """Return what is wrong with an environment of the user's own, worst first."""
+def examine(detail: EnvironmentDetail, place: Location | None = None, computer: Machine | None = None) -> list[Finding]:
+    """Return what is wrong with an environment of the user's own, worst first.
+
+    *place* is the location that it lies at, *computer* the one that it is to run on: this one.
+    """
     found = [finding for look in _LOOKS for finding in look(detail)]
+    found += machine.examine(detail, computer or Machine())
+    found += purged.examine(detail, place)
     return sorted(found, key=lambda each: each.severity != "broken")
 
 
@@ -189,22 +195,8 @@ def _rights(detail: EnvironmentDetail) -> Iterator[Finding]:
         )
 
 
-def _machine(detail: EnvironmentDetail) -> Iterator[Finding]:
-    built, here = detail.platform, platform.machine()
-    if built is not None and built.arch and built.arch != here:
-        yield Finding(
-            code="other_architecture",
-            message=f"It was built for {built.arch}, and this computer is {here}.",
-            breaks="Its programs do not start here.",
-            severity="broken",
-            environment=detail.id,
-            advice="It works where it was built. Clone it on this kind of computer to have it here, too.",
-        )
-
-
 _LOOKS: tuple[Callable[[EnvironmentDetail], Iterator[Finding]], ...] = (
     _python,
-    _machine,
     _modules,
     _kernels,
     _scripts,

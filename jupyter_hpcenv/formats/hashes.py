@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from ..errors import InvalidRequest, InvalidRequirement
 from ..models import Contents, LockedPackage
 from .plain_text import line, shown
-from .requirements import LONGEST_FILE, Rules, logical_lines, parse_requirement
+from .requirements import LONGEST_FILE, MOST_LINES, Rules, logical_lines, parse_requirement
 
 KIND = "requirements-hashed"
 
@@ -39,7 +39,7 @@ def package(
         raise InvalidRequirement(f"“{shown(name)}” is no name of a package.", hints=["Lock again."]) from None
     except InvalidVersion:
         raise InvalidRequirement(f"{shown(name)} has no valid version: “{shown(version)}”.", hints=[_AGAIN]) from None
-    except InvalidMarker:
+    except (InvalidMarker, RecursionError):
         raise InvalidRequirement(f"{plain} has no valid marker: “{shown(marker)}”.", hints=["Lock again."]) from None
     if not number and not url:
         raise InvalidRequirement(f"{plain} has no version.", hints=[_AGAIN])
@@ -102,6 +102,8 @@ def read(text: str, rules: Rules) -> Contents:
                     f"“{shown(bare)}” refers to another file, which is not read.",
                     hints=["Put the lines of that file in its place."],
                 )
+            if len(found.locked) >= MOST_LINES:
+                raise InvalidRequirement(f"The file has more than {MOST_LINES} lines.", hints=["Give a shorter one."])
             found.locked.append(needed(_of_line(bare, rules)))
     if not found.locked:
         raise InvalidRequest("The file lists no packages.", hints=["Give the right file."])

@@ -28,6 +28,7 @@ _MARKERS = (
     *("sys_platform", "os_name", "platform_machine", "platform_system", "platform_release", "platform_version"),
     *("python_version", "python_full_version", "implementation_name", "platform_python_implementation"),
 )
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _ELSEWHERE = ("git", "hg", "svn", "bzr", "path", "file")
 
 
@@ -100,6 +101,8 @@ def _sources(sources: list[Value]) -> list[str]:
 
 
 def _requirement(name: str, value: Value, first: str, rules: Rules) -> str:
+    if not _NAME.fullmatch(name):
+        value.refuse("is no name of a package", "Write what is wanted of the package behind its name.")
     if isinstance(value.value, str):
         return parse_requirement(name + _specifier(value), rules)
     entries = value.entries()

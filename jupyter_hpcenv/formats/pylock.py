@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -51,9 +52,13 @@ def understand(root: Value, rules: Rules, extras: Sequence[str] = (), groups: Se
     packages = _list(root, "packages")
     if not packages:
         raise InvalidRequest("The lockfile lists no packages.", hints=["Give the right file."])
+    known: dict[str, str] = {}
     for each in packages:
         with each.named():
-            found.locked.append(_package(each, rules))
+            one = _package(each, rules)
+            if not one.marker and known.setdefault(one.name, one.version or one.url) != (one.version or one.url):
+                each.refuse(f"is {shown(one.name)} again, in another version", "Lock again with one version.")
+            found.locked.append(one)
     found.pip = hashes.pins(found.locked)
     return found
 
@@ -85,7 +90,7 @@ def _package(value: Value, rules: Rules) -> LockedPackage:
     url, files = "", _list(value, "wheels")
     if archive.value is not None:
         url, files = archive.optional("url"), [archive]
-        if not url:
+        if not url or urlsplit(url).scheme not in ("https", "http"):
             archive.refuse("is a file of another computer’s", "Lock against an index, or an archive by URL.")
         if archive.optional("subdirectory"):
             url += f"#subdirectory={archive.field('subdirectory')}"

@@ -37,19 +37,20 @@ def understand(root: Value, rules: Rules, extras: Sequence[str] = (), groups: Se
         _nothing(root, listed)
     found = Contents(kind=KIND)
     lines: list[tuple[Value, str]] = []
+    met: set[str] = set()
     if project.value is not None:
         found.requires_python = requires_python(project.get("requires-python"))
         name = project.optional("name")
         lines += _dependencies(project)
         optional = _tables(project.get("optional-dependencies"))
         for extra in extras:
-            lines += _extra(extra, project, optional, str(canonicalize_name(name)), ())
+            lines += _extra(extra, project, optional, str(canonicalize_name(name)), (), met)
         found.warnings.append(_ITSELF)
     elif extras:
         raise InvalidRequest("The file has no [project], so it has no extras.", hints=["Leave the extras out."])
     tables = _tables(listed)
     for group in groups:
-        lines += _group(group, listed, tables, ())
+        lines += _group(group, listed, tables, (), met)
     sources = _sources(root)
     for value, line in lines:
         with value.named():
@@ -117,11 +118,14 @@ def _chosen(name: str, value: Value, tables: dict[str, Value], what: str) -> Val
 
 
 def _extra(
-    name: str, project: Value, optional: dict[str, Value], itself: str, above: tuple[str, ...]
+    name: str, project: Value, optional: dict[str, Value], itself: str, above: tuple[str, ...], met: set[str]
 ) -> list[tuple[Value, str]]:
     """Return what an extra asks for; an extra may name others as ``project[extra]``."""
     value = _chosen(name, project.get("optional-dependencies"), optional, "extra")
     _check_circle(value, above)
+    if value.key in met:
+        return []  # what two others include counts once: a few lines could else ask for billions
+    met.add(value.key)
     found: list[tuple[Value, str]] = []
     for each in value.items():
         others = _of_itself(each.text(), itself)
@@ -129,7 +133,7 @@ def _extra(
             found.append((each, each.text()))
         else:
             for other in others:
-                found += _extra(other, project, optional, itself, (*above, value.key))
+                found += _extra(other, project, optional, itself, (*above, value.key), met)
     return found
 
 
@@ -142,16 +146,21 @@ def _of_itself(line: str, itself: str) -> list[str] | None:
     return sorted(requirement.extras) if itself and canonicalize_name(requirement.name) == itself else None
 
 
-def _group(name: str, listed: Value, tables: dict[str, Value], above: tuple[str, ...]) -> list[tuple[Value, str]]:
+def _group(
+    name: str, listed: Value, tables: dict[str, Value], above: tuple[str, ...], met: set[str]
+) -> list[tuple[Value, str]]:
     """Return what a dependency group asks for, with those that it includes."""
     value = _chosen(name, listed, tables, "group")
     _check_circle(value, above)
+    if value.key in met:
+        return []  # what two others include counts once: a few lines could else ask for billions
+    met.add(value.key)
     found: list[tuple[Value, str]] = []
     for each in value.items():
         if isinstance(each.value, dict):
             if set(each.entries()) != {"include-group"}:
                 each.refuse("is neither a requirement nor {include-group = …}", "Write one of the two.")
-            found += _group(each.field("include-group"), listed, tables, (*above, value.key))
+            found += _group(each.field("include-group"), listed, tables, (*above, value.key), met)
         else:
             found.append((each, each.text()))
     return found

@@ -67,6 +67,10 @@ def parse_requirement(text: str, rules: Rules) -> str:
         )
     try:
         requirement = Requirement(line)
+    except RecursionError:
+        raise InvalidRequirement(
+            f"The requirement {shown} has too many brackets in each other.", hints=["Write a simpler marker."]
+        ) from None
     except Unparsable as error:
         raise InvalidRequirement(
             f"“{shown}” is not a requirement: {str(error).splitlines()[0]}.",

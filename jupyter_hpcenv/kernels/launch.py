@@ -118,6 +118,13 @@ def _conda(record: Record, activation: Activation, timeout: int, runner: str) ->
     }
 
 
+def _what_counts(modules: ModuleSet) -> bytes:
+    """Return what decides how modules are loaded; what they bring follows from that."""
+    facts = msgspec.to_builtins(modules)
+    del facts["brings"]
+    return msgspec.json.encode(facts)
+
+
 def _modules(modules: ModuleSet | None, loader: str, timeout: int, cache: bool) -> dict[str, Any]:
     """Return what the templates need to know of the modules."""
     if modules is None:
@@ -132,7 +139,7 @@ def _modules(modules: ModuleSet | None, loader: str, timeout: int, cache: bool) 
         "load": modules.load,
         "cache": cache and _may_be_cached(modules),
         # The loader too: what an older one made of the same modules may differ.
-        "digest": hashlib.sha256(msgspec.json.encode(modules) + LOADER.read_bytes()).hexdigest()[:32],
+        "digest": hashlib.sha256(_what_counts(modules) + LOADER.read_bytes()).hexdigest()[:32],
         "home": modules.home,
         "watch": modules.watch,
         "state": hashlib.sha256(modules.state.rstrip("\n").encode(errors="surrogateescape") + b"\n").hexdigest(),

@@ -107,7 +107,6 @@ def adopt(
         python=row.python,
         python_path=os.path.realpath(prefix / "bin" / "python"),
         display_name=f"{name} (Python {'.'.join(row.python.split('.')[:2])})",
-        kernelspec=_kernelspec(prefix, site) if kernel else {},
         platform=site.platform(),
         owner=username() if prefix.stat().st_uid == os.geteuid() else f"uid {prefix.stat().st_uid}",
         created=utc_now(),
@@ -116,6 +115,7 @@ def adopt(
     )
     decision, warnings = _trusted(record)
     if kernel:
+        record.kernelspec = _kernelspec(prefix, site)  # runs its Python, so it is trusted first
         called = kernel_name(ADOPTED, name)
         taken = kernels.published(site).get(called, {})
         if taken and taken.get("environment") != record.id:

@@ -13,11 +13,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import activation, kernels
+from .. import activation, claims, kernels
 from ..catalog import Catalog, trash
 from ..errors import Busy, HpcenvError, LocationUnavailable, NameTaken, NotFound, Refused, WrongState
 from ..files import explain, remove_tree, rename_new, sync_folder
 from ..models import Environment, TrashItem
+from ..site.locations import claims_for
 from .faces import publish_faces
 
 
@@ -129,7 +130,16 @@ def restore(catalog: Catalog, item: TrashItem, guard: Callable[[], None]) -> Non
 
 
 def mark_gone(catalog: Catalog, item: TrashItem) -> Path:
-    """Make an item unrestorable at once, by a rename; its bytes are removed by `sweep`."""
+    """Make an item unrestorable at once, by a rename; its bytes are removed by `sweep`.
+
+    Raises `Busy` for one on which there is a claim: what is being built again lies in the trash meanwhile, and is the
+    way back. A claim that was left behind counts, too, until somebody has put right what it was about.
+    """
+    root = claims_for(catalog.site, item.location, item.prefix)
+    if claims.read(claims.path_of(root, item.name)) is not None:
+        raise Busy(
+            f"{item.name} is being changed, so it stays in the trash for now.", hints=["Try again when that is done."]
+        )
     gone = Path(item.path).with_name(trash.gone_name(item.id))
     try:
         os.rename(item.path, gone)  # noqa: PTH104

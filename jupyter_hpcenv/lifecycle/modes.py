@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..errors import InvalidRequest, Refused
-from ..files import TEMPORARY
+from ..files import DEEPEST, TEMPORARY
 from ..models import Sharing
 
 OURS = ".hpcenv"
@@ -218,7 +218,9 @@ def _entries(prefix: Path, *, litter: bool = False) -> Iterator[Entry]:
         os.close(parent)
 
 
-def _below(folder: Entry, device: int, litter: bool) -> Iterator[Entry]:
+def _below(folder: Entry, device: int, litter: bool, depth: int = 1) -> Iterator[Entry]:
+    if depth > DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, f"more than {DEEPEST} folders lie in each other", folder.path)
     descriptor = os.open(folder.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.parent)
     try:
         if not os.path.samestat(os.fstat(descriptor), folder.facts):
@@ -233,7 +235,7 @@ def _below(folder: Entry, device: int, litter: bool) -> Iterator[Entry]:
                 if entry is None:
                     continue
                 if stat.S_ISDIR(entry.facts.st_mode):
-                    yield from _below(entry, device, litter)
+                    yield from _below(entry, device, litter, depth + 1)
                 yield entry
     finally:
         os.close(descriptor)

@@ -19,7 +19,7 @@ from ..catalog.records import RECORD, revised
 from ..errors import Cancelled, HpcenvError, Interrupted, PreflightFailed
 from ..files import decode, explain, read_regular, remove_tree, write_json
 from ..managers.contract import Choice, Manager, Outcome, Surroundings
-from ..models import Changes, Record, Reporter, Step, utc_now
+from ..models import Changes, Earlier, Record, Reporter, Step, utc_now
 from ..process import stop_marked
 from ..site import Site
 from . import change, share
@@ -51,6 +51,8 @@ class Work(msgspec.Struct, kw_only=True):
     choice: Choice
     changes: Changes
     """In canonical form."""
+    earlier: Earlier | None = None
+    """What is to be there again; None: `changes` says what is to be done."""
 
 
 def steps(manager: Manager, record: Record) -> list[Step]:
@@ -84,6 +86,8 @@ def note_of(prefix: Path) -> Note | None:
 
 def plan(work: Work, record: Record, site: Site, manager: Manager, report: Reporter) -> dict[str, object]:
     """Return what a change would do; the prefix stays as it is."""
+    if work.earlier is not None:
+        return manager.plan_undo(record, work.earlier)
     return manager.plan_change(record, work.choice, work.changes, report, _around(record, site, report))
 
 
@@ -112,7 +116,10 @@ def change_packages(
     _begin(prefix, Note(operation=operation, choice=work.choice))
     try:
         manager.keep(record, work.changes, prefix / BEFORE)
-        outcome = manager.change(record, work.choice, work.changes, prefix / BEFORE, report, around)
+        if work.earlier is None:
+            outcome = manager.change(record, work.choice, work.changes, prefix / BEFORE, report, around)
+        else:
+            outcome = manager.undo(record, work.choice, work.earlier, prefix / BEFORE, report, around)
         after = _recorded(record, outcome, operation, around)
         share.open_again(after, report)
         report.step("prove")

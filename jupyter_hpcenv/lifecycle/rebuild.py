@@ -210,12 +210,15 @@ def finish(work: Work, record: Record, operation: str, site: Site) -> None:
     prefix = Path(before.prefix)
     retired = msgspec.structs.replace(before, id=_other_id(operation), kernels=[], activation=[])
     if work.old_root:
-        if _record_at(prefix) not in (before.id, _other_id(operation)):
-            return
+        there = _record_at(prefix)
+        if there not in ("", before.id, _other_id(operation)) or (not there and os.path.lexists(prefix)):
+            return  # somebody else's by now
         if before.activation:
             with contextlib.suppress(HpcenvError):  # what stays finds no environment and says so
                 activation.uninstall(before, site)
         publish_faces(record, site)  # its kernels lead to the old one if the worker died right after the commit
+        if not there:
+            return  # it was missing, and is built elsewhere
         write_json(prefix / RECORD, retired, 0o644)
         target = trash.make_folder(prefix) / trash.item_name(retired.id, prefix)
         try:

@@ -26,6 +26,11 @@ from ..site import Site
 from ..trust import Decision, Writer, decide, who_can_write, writers_below
 from .surroundings import captured_again
 
+#: What a kernel imports before it runs anything; at a start these are looked at again, and all files when it is used.
+KERNEL_PACKAGES = (
+    *("ipykernel", "IPython", "jupyter_client", "jupyter_core", "zmq", "tornado", "traitlets", "comm", "debugpy"),
+    *("psutil", "dateutil", "matplotlib_inline", "prompt_toolkit", "pygments", "decorator", "jedi"),
+)
 _NAMED = 3  # of those who could write it
 _VERSION = re.compile(r"(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?\S{0,20})?")
 
@@ -54,7 +59,10 @@ def starts_of(record: Record) -> list[Path]:
     lib = prefix / "lib"
     below = [lib / f"python{minor}", lib / f"python{minor}" / "site-packages"] if minor else []
     places = [prefix / "bin", prefix / "bin" / "python", prefix / "pyvenv.cfg", prefix / "conda-meta"]
-    return [place for place in (*places, prefix / ".hpcenv", lib, *below) if place.exists()]
+    of_kernel = [below[-1] / name for name in KERNEL_PACKAGES] if below else []
+    packages = [each for package in of_kernel for each in (package, package / "__init__.py")]
+    hooks = sorted(below[-1].glob("*.pth")) if below else []
+    return [place for place in (*places, prefix / ".hpcenv", lib, *below, *packages, *hooks) if place.exists()]
 
 
 def trusted(record: Record) -> Decision:

@@ -137,7 +137,7 @@ def change(
         installers.install(choice, wanted, prefix, env, report, providers, _upgrades(changes, choice, lines))
     if changes.remove:
         report.step("install")
-        _uninstall(changes, choice, prefix, env, folder, report)
+        uninstall(changes, choice, prefix, env, folder, report)
     new = [sentence for sentence in _broken(choice, prefix, env, folder, report) if sentence not in known]
     if new:
         raise RequirementsConflict(
@@ -295,9 +295,10 @@ class _Report(msgspec.Struct):
     install: list[_Item]
 
 
-def _uninstall(
+def uninstall(
     changes: Changes, choice: Choice, prefix: Path, env: Mapping[str, str], folder: Path, report: Reporter
 ) -> None:
+    """Remove what *changes* names; raises what installers' failures mean."""
     listed = folder / "remove.txt"
     write_atomic(listed, "".join(f"{name_of(line)}\n" for line in changes.remove).encode())
     python = str(prefix / "bin" / "python")

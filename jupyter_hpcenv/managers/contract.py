@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +12,19 @@ from traitlets import MetaHasTraits
 from traitlets.config import Configurable
 
 from ..errors import InvalidRequest, WrongState
-from ..models import Changes, Contents, CreateRequest, LockedPackage, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import (
+    Changes,
+    Contents,
+    CreateRequest,
+    Earlier,
+    LockedPackage,
+    PythonFact,
+    Rebuild,
+    Record,
+    Reporter,
+    Step,
+)
+from .caches import Place
 
 
 class ManagerFacts(msgspec.Struct, kw_only=True):
@@ -95,6 +108,29 @@ class Package(msgspec.Struct, kw_only=True):
     name: str
     version: str
     source: str
+    """``conda CHANNEL``, ``index``, ``editable URL`` or a URL; of what is inherited ``module NAME`` or a Python."""
+    inherited: bool = False
+    """Whether it is seen and not the environment's own: then it is not the environment's to change."""
+    note: str = ""
+    """Which other package of this name it hides, or is hidden by; empty where there is none."""
+
+
+class Hit(msgspec.Struct, kw_only=True):
+    """Where a package can be had, or who could not be asked; then `version` is empty and `note` says why."""
+
+    name: str
+    version: str = ""
+    """The newest that fits."""
+    versions: int = 0
+    """How many there are."""
+    summary: str = ""
+    source: str = ""
+    """``index ADDRESS``, ``channel ADDRESS``, ``folder PATH`` or ``module NAME``."""
+    installed: str = ""
+    """The version that the environment has already."""
+    size: int | None = None
+    """Bytes of the archive; null where that is not told."""
+    note: str = ""
 
 
 class ManagerMeta(ABCMeta, MetaHasTraits):
@@ -150,6 +186,10 @@ class Manager(Configurable, metaclass=ManagerMeta):
     def lockfile(self, record: Record) -> str:
         """Return the same as the lockfile of the manager's own world; may start programs."""
         raise WrongState(f"There is no lockfile of {record.name}.", hints=["Take another format."])
+
+    def search(self, query: str, record: Record | None, limit: int, patience: float) -> list[Hit]:
+        """Return where a package can be had: for the environment of *record*, or for a new one; takes seconds."""
+        return []
 
     def with_digests(self, record: Record, packages: list[LockedPackage]) -> list[LockedPackage]:
         """Return exact Python packages with what their index says of their archives; may start programs."""
@@ -214,6 +254,44 @@ class Manager(Configurable, metaclass=ManagerMeta):
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
         """Bring the prefix back to how it was when *before* was kept; may be killed and called again."""
         raise NotImplementedError
+
+    def caches(self, roots: Mapping[str, Path]) -> list[Place]:
+        """Return where its programs keep packages for the user; *roots* are those of locations. Starts nothing."""
+        return []
+
+    def earlier(self, record: Record) -> Contents:
+        """Return exactly what is in a prefix before a change, so that the change can be undone."""
+        return self.exact(record)
+
+    def undoing(self, record: Record, earlier: Earlier) -> Changes:
+        """Return what installers have to do to bring back what was there; it may be nothing."""
+        raise self._no_undo(record)
+
+    def plan_undo(self, record: Record, earlier: Earlier) -> dict[str, Any]:
+        """Return what `undo` would do, as plain data; reads files alone."""
+        raise self._no_undo(record)
+
+    def decide_undo(self, record: Record, earlier: Earlier) -> Choice:
+        """Decide how to bring back what was there, and refuse what can be known to fail; called at submit."""
+        raise self._no_undo(record)
+
+    def undo(
+        self,
+        record: Record,
+        choice: Choice,
+        earlier: Earlier,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
+    ) -> Outcome:
+        """Let a prefix hold exactly what was there *earlier*; *before* and failures as in `change`."""
+        raise self._no_undo(record)
+
+    def _no_undo(self, record: Record) -> WrongState:
+        return WrongState(
+            f"The manager “{self.name}” can not take back a change of {record.name}.",
+            hints=["Change its packages to what you want now."],
+        )
 
     def arrived(self, prefix: Path) -> str:
         """Tell other tools that *prefix* is there: it was created or restored; return a warning, or an empty text."""

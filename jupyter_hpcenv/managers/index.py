@@ -27,6 +27,7 @@ from ..errors import IndexUnreachable, PackageNotFound
 
 PATIENCE = 3.0  # seconds for all questions together
 MOST_NAMES = 20
+_LARGEST = 50_000_000  # bytes of an answer
 
 #: Answers of a proxy or gateway that speaks for an index which it can not reach itself.
 _GATEWAY = frozenset({407, 502, 503, 504})
@@ -141,6 +142,24 @@ def _stamp(place: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_size
+
+
+def fetch(url: str, headers: Mapping[str, str], patience: float) -> tuple[int, str, bytes] | str:
+    """Return status, kind and content of *url*, or why there is no answer; blocks for *patience* at each step."""
+    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=trusting()))
+    request = urllib.request.Request(url, headers={"User-Agent": "jupyter_hpcenv", **headers})  # noqa: S310  http, https
+    try:
+        with opener.open(request, timeout=patience) as answer:
+            body = answer.read(_LARGEST + 1)
+            if len(body) > _LARGEST:
+                return "its answer is too large"
+            return int(answer.status), str(answer.headers.get("Content-Type", "")), body
+    except urllib.error.HTTPError as error:
+        error.close()
+        return int(error.code), "", b""
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return str(getattr(reason, "strerror", None) or reason or type(error).__name__).lower()
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions
@@ -31,7 +32,7 @@ from ..files import write_atomic
 from ..models import Reporter
 from ..process import Completed, run
 from ..site.config import os_release
-from . import only, pipconf
+from . import caches, only, pipconf
 from .contract import Choice, Surroundings
 from .failures import failure
 from .output import Watch, clean
@@ -69,7 +70,7 @@ def build_environment(
             env["PIP_CACHE_DIR"] = str(cache_of(around, env))
     if choice.installer == "uv":
         env["UV_PYTHON_DOWNLOADS"] = "never"
-        if not _cache_is_near(env, prefix):
+        if not links(env, prefix):
             env.setdefault("UV_LINK_MODE", "copy")  # else uv warns that it can not link
     return only.environment(env)
 
@@ -85,18 +86,17 @@ def cache_of(around: Surroundings, env: Mapping[str, str]) -> Path:
     return cache / "hpcenv" / hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
-def _cache_is_near(env: Mapping[str, str], prefix: Path) -> bool:
+def links(env: Mapping[str, str], prefix: Path) -> bool:
     """Tell whether uv's cache lies on the filesystem of *prefix*, so that it can link files instead of copying."""
     try:
-        return _existing_cache(env).stat().st_dev == prefix.parent.stat().st_dev
+        return existing_cache(env).stat().st_dev == prefix.parent.stat().st_dev
     except OSError:
         return False
 
 
-def _existing_cache(env: Mapping[str, str]) -> Path:
+def existing_cache(env: Mapping[str, str]) -> Path:
     """Return the folder of uv's cache, or the nearest one above it that is there."""
-    home = Path(env.get("HOME") or Path.home())
-    cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "uv")
+    cache = caches.uv(env).path
     while not cache.exists():
         cache = cache.parent
     return cache
@@ -105,7 +105,7 @@ def _existing_cache(env: Mapping[str, str]) -> Path:
 def cache_takes_locks(env: Mapping[str, str]) -> bool:
     """Tell whether files can be locked where uv's cache lies: some network filesystems refuse it, and uv ends then."""
     try:
-        with tempfile.TemporaryFile(dir=_existing_cache(env)) as probe:
+        with tempfile.TemporaryFile(dir=existing_cache(env)) as probe:
             fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.ENOLCK, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -166,9 +166,18 @@ def seed_pip(choice: Choice, prefix: Path, env: Mapping[str, str], report: Repor
     _seed([_carried("pip", choice)], choice, prefix, env, report)
 
 
+def carried_pip() -> list[str]:
+    """Return a command that is pip, whether our own Python has one or not; raises `BuildFailed`."""
+    wheel = _carried_for("pip", f"{sys.version_info[0]}.{sys.version_info[1]}")
+    return [sys.executable, f"{wheel}/pip"]  # a wheel is a zip that Python can import from
+
+
 def _carried(name: str, choice: Choice) -> Path:
     """Return the wheel that virtualenv carries for the Python that was chosen; raises `BuildFailed`."""
-    short = ".".join(choice.python.version.split(".")[:2])
+    return _carried_for(name, ".".join(choice.python.version.split(".")[:2]))
+
+
+def _carried_for(name: str, short: str) -> Path:
     found = _lying(name, short)
     if found is None:
         from virtualenv.seed.wheels.embed import get_embed_wheel  # takes as long to import as uv takes to install it

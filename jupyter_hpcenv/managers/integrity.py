@@ -83,6 +83,21 @@ def verify(prefix: Path, *, hashes: bool, check: Callable[[], None] = lambda: No
     return Verified(len(known), sorted(problems, key=lambda each: (order.index(each.kind), each.path)))
 
 
+def files(prefix: Path) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield each file that was installed, with its facts; None: it is not there. What lies elsewhere is left out."""
+    places, problems = _Places(prefix), list[Problem]()
+    for expected in _expected(prefix, problems):
+        place = places.of(expected.path)
+        if place is not None:
+            try:
+                yield expected.path, os.lstat(place)
+            except (FileNotFoundError, NotADirectoryError):
+                yield expected.path, None
+            except OSError:
+                continue  # nothing is known of it
+    yield from ((problem.path, None) for problem in problems if problem.kind == "missing")
+
+
 # -- what is written down ------------------------------------------------------------
 
 

@@ -83,10 +83,10 @@ def _fields(folder: Path) -> Message | None:
     return HeaderParser().parsestr(text.partition("\n\n")[0])
 
 
-def read(folder: Path) -> Package | None:
+def read(folder: Path, file: str = "METADATA") -> Package | None:
     """Return what a ``.dist-info`` folder describes, or None where its metadata can not be read."""
     try:
-        head = read_regular(folder / "METADATA", _LARGEST).partition(b"\n\n")[0].partition(b"\r\n\r\n")[0]
+        head = read_regular(folder / file, _LARGEST).partition(b"\n\n")[0].partition(b"\r\n\r\n")[0]
     except (OSError, BrokenRecord):
         return None
     name, version = _NAME.search(head), _VERSION.search(head)  # a parser of headers takes ten times as long

@@ -14,11 +14,37 @@ from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
 from ..files import remove_tree
-from ..models import Changes, Contents, CreateRequest, LockedPackage, PythonFact, Rebuild, Record, Reporter, Step
+from ..models import (
+    Changes,
+    Contents,
+    CreateRequest,
+    Earlier,
+    LockedPackage,
+    PythonFact,
+    Rebuild,
+    Record,
+    Reporter,
+    Step,
+)
 from ..process import environment
 from ..site import Site
-from . import changing, exact, index, installers, locking, only, packages, pipconf, snapshot
-from .contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
+from . import (
+    caches,
+    changing,
+    configured,
+    exact,
+    index,
+    installers,
+    locking,
+    only,
+    packages,
+    pipconf,
+    snapshot,
+    undoing,
+    weighing,
+)
+from .caches import Place
+from .contract import Built, Choice, Hit, Manager, ManagerFacts, Outcome, Package, Surroundings
 from .prefixes import find_uv, has_ensurepip, make_prefix, python_of, uv_version
 from .pythons import choose_python, find_pythons
 
@@ -104,6 +130,10 @@ class VenvManager(Manager):
             reason=reason,
             description=self.description,
         )
+
+    def caches(self, roots: Mapping[str, Path]) -> list[Place]:
+        """Return where uv and pip keep packages."""
+        return [caches.uv(), caches.pip()]
 
     def _installer(self, wanted: str, around: Surroundings, *, layered: bool) -> tuple[str, str]:
         """Return (installer, why it is not the first choice)."""
@@ -211,7 +241,7 @@ class VenvManager(Manager):
                 return
             url = self.index_url or os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL", "")
             more = next(filter(None, map(os.environ.get, ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"))), "")
-            if not url and _uv_is_configured():
+            if not url and configured.uv_has_files():
                 return  # its index may be named there
         asked = [*requirements, "ipykernel"] if choice.kernel else requirements
         index.probe(url or index.default(), [] if more or self.find_links else asked, self.probe_timeout)
@@ -240,6 +270,7 @@ class VenvManager(Manager):
         installers.seed_backend(choice, prefix, env, report)
         tools[choice.installer] = (tools.get("uv") or uv_version(env)) if choice.installer == "uv" else _pip_of(prefix)
         with self._own_folder() as folder:
+            weighing.before_create(choice, requirements, prefix, env, folder, around, report, self._site)
             if choice.options.get("locked"):
                 hints = self._site.module_hints
                 exact.install(choice, requirements, prefix, folder, env, around, report, hints)
@@ -337,6 +368,7 @@ class VenvManager(Manager):
         prefix = Path(record.prefix)
         with self._ready(record, choice, report, around) as (folder, env):
             hints = self._site.module_hints
+            weighing.before_change(changes, choice, _held(record), prefix, env, folder, report, self._site)
             done = changing.change(changes, choice, _held(record), prefix, env, folder, report, hints)
             return Outcome(
                 plan=done,
@@ -361,6 +393,46 @@ class VenvManager(Manager):
             installers.write_constraints(folder, around)
             yield folder, env
 
+    def undoing(self, record: Record, earlier: Earlier) -> Changes:
+        """Return what the installer has to do to bring back what was there."""
+        return undoing.way(earlier, self._there(record)).changes
+
+    def plan_undo(self, record: Record, earlier: Earlier) -> dict[str, Any]:
+        """Return what differs."""
+        return undoing.plan(undoing.way(earlier, self._there(record)), self._there(record))
+
+    def _there(self, record: Record) -> dict[str, tuple[str, str]]:
+        return undoing.there(packages.list_packages(Path(record.prefix)))
+
+    def decide_undo(self, record: Record, earlier: Earlier) -> Choice:
+        """Decide as for a change that installs what is to come back."""
+        return self.decide(record, Changes(install=self.undoing(record, earlier).install))
+
+    def undo(
+        self,
+        record: Record,
+        choice: Choice,
+        earlier: Earlier,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
+    ) -> Outcome:
+        """Remove what was not there, and install the versions that were."""
+        prefix, now = Path(record.prefix), self._there(record)
+        found = undoing.way(earlier, now)
+        with self._ready(record, choice, report, around) as (folder, env):
+            undoing.follow(found, choice, prefix, env, folder, report, self._site.module_hints)
+            after = packages.list_packages(prefix)
+            undoing.check(found, after)
+            versions = [{name: each[0] for name, each in state.items()} for state in (now, undoing.there(after))]
+            return Outcome(
+                plan={**changing.compared(*versions), "notes": found.lost},
+                packages=earlier.packages,
+                tools=_told({choice.installer: uv_version(env) if choice.installer == "uv" else _pip_of(prefix)}),
+                python=record.python,
+                python_path=record.python_path,
+            )
+
     def back(self, record: Record, choice: Choice, before: Path, report: Reporter) -> None:
         """Rename what was kept to where it was."""
         snapshot.put_back(Path(record.prefix), before)
@@ -373,6 +445,20 @@ class VenvManager(Manager):
         """Return each package with its exact version; what is editable, or from a folder, is left to what was asked."""
         lines, refused = locking.lines(Path(record.prefix))
         return Contents(kind="requirements", name=record.name, pip=lines, warnings=refused)
+
+    def search(self, query: str, record: Record | None, limit: int, patience: float) -> list[Hit]:
+        """Look it up in the indexes and folders that the installer would take, as it would read its configuration."""
+        from .searching import check_word, search
+
+        check_word(query)
+        if record is None:
+            found = find_pythons(self._site)
+            python = found[0].version if found else ""
+            installer = self._installer("", Surroundings(), layered=False)[0]
+        else:
+            python, installer = record.python, record.installer
+        where = configured.places(installer, self._options(installer, Surroundings()))
+        return search(query, where, python or "3.12", limit, patience)
 
     def with_digests(self, record: Record, packages: list[LockedPackage]) -> list[LockedPackage]:
         """Return *packages* with the digests that the index has of them; asks it through uv, as pip would be asked."""
@@ -446,11 +532,3 @@ def _check_minor(python: PythonFact, around: Surroundings, found: Sequence[Pytho
 def _known(wanted: str, known: tuple[str, ...], what: str) -> None:
     if wanted and wanted not in known:
         raise ManagerNotFound(f"There is no {what} “{wanted}”.", hints=[f"Use one of {', '.join(known)}."])
-
-
-def _uv_is_configured() -> bool:
-    """Tell whether uv has a configuration file of the user's or the site's."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    site = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-    files = [home / "uv/uv.toml", Path("/etc/uv/uv.toml"), *(Path(folder) / "uv/uv.toml" for folder in site)]
-    return bool(os.environ.get("UV_CONFIG_FILE")) or any(path.is_file() for path in files)

@@ -19,7 +19,7 @@ from .. import process
 from ..errors import InvalidRequest, ModuleFailed, NoModuleSystem
 from ..models import ModuleSet
 from ..site.loader import ENDED, LOADER, NO_STATE, NO_SYSTEM, NOT_LOADED
-from . import failures, watching
+from . import bringing, failures, watching
 from .contract import Captured
 from .search import means
 
@@ -117,6 +117,7 @@ def capture(
         messages=done.messages,
         home=done.environ.get("HOME", ""),
     )
+    modules.brings = bringing.folders(done.environ, done.was, _python(done), listed)
     watching.observe(system, modules, listed, done.environ)
     if not modules.live and any(not _CHATTER.fullmatch(line) for line in done.messages):
         modules.live = "The modules said something when they were loaded, and it is to be seen each time."

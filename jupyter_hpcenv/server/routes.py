@@ -14,9 +14,13 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from ..managers.contract import Hit
 from ..models import (
     AdoptRequest,
+    Cache,
     Changes,
+    CleanCaches,
+    CleanedCache,
     CreateRequest,
     Environment,
     EnvironmentDetail,
@@ -31,9 +35,11 @@ from ..models import (
     ShareRequest,
     Size,
     TrashItem,
+    UndoRequest,
     UseRequest,
 )
 from .handlers import (
+    caches,
     doctor,
     environments,
     kernels,
@@ -41,6 +47,7 @@ from .handlers import (
     openapi,
     operations,
     rebuilding,
+    searching,
     sharing,
     site,
     sizes,
@@ -184,7 +191,14 @@ ROUTES: tuple[Route, ...] = (
         "What was done to it, by whom and when, the oldest first; of one in the trash, too",
         list[Event],
     ),
-    Route("GET", f"{_ENVIRONMENT}/packages", "read", environments.Packages, "List installed packages", "list[Package]"),
+    Route(
+        "GET",
+        f"{_ENVIRONMENT}/packages",
+        "read",
+        environments.Packages,
+        "List its packages, its own first, then what it inherits; read from files",
+        "list[Package]",
+    ),
     Route(
         "GET",
         f"{_ENVIRONMENT}/export",
@@ -241,6 +255,25 @@ ROUTES: tuple[Route, ...] = (
         Operation,
         202,
         MoveRequest,
+        headers=(("Idempotency-Key", "The same key with the same request gets the same operation."),),
+    ),
+    Route(
+        "GET",
+        f"{_ENVIRONMENT}/undo",
+        "read",
+        rebuilding.Undo,
+        "What was done last that can be undone, until when, and what that would change; of one in the trash, too",
+        "Undo",
+    ),
+    Route(
+        "POST",
+        f"{_ENVIRONMENT}/undo",
+        "execute",
+        rebuilding.Undo,
+        "Undo it; the answer's Location is the operation to follow. For a deletion it is finished and kept nowhere",
+        Operation,
+        202,
+        UndoRequest,
         headers=(("Idempotency-Key", "The same key with the same request gets the same operation."),),
     ),
     Route(
@@ -346,6 +379,37 @@ ROUTES: tuple[Route, ...] = (
         sizes.Sizes,
         "How large the user's environments are; what is not known is measured in the background, so ask again",
         list[Size],
+    ),
+    Route(
+        "GET",
+        "caches",
+        "read",
+        caches.Caches,
+        "Where installers keep packages; what is not known is measured in the background, so ask again",
+        list[Cache],
+    ),
+    Route(
+        "POST",
+        "caches/clean",
+        "write",
+        caches.Clean,
+        "Clean caches, or say what would go; what is in use stays, and says why",
+        list[CleanedCache],
+        body=CleanCaches,
+    ),
+    Route(
+        "GET",
+        "search",
+        "read",
+        searching.Search,
+        "Where a package can be had; who could not be asked is an entry without a version, whose note says why",
+        list[Hit],
+        query=(
+            Query("query", "A name or, for channels and folders, a part of one."),
+            Query("environment", "Id of the environment that it is for; left out: for new ones."),
+            Query("manager", "Only what venv, or conda, would find."),
+            Query("limit", "How many names at most of each place; 20 if left out.", int),
+        ),
     ),
     Route("GET", "kernels", "read", kernels.Kernels, "List published kernels", "list[PublishedKernel]"),
     Route("GET", "trash", "read", trash.Trash, "List what can be restored", list[TrashItem]),

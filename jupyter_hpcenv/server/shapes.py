@@ -11,6 +11,7 @@ import msgspec
 
 from ..admission.exporting import Exported as Exported
 from ..admission.modules import ModuleCheck as ModuleCheck
+from ..admission.undoing import Undo as Undo
 from ..admission.using import Activation as Activation
 from ..doctor import Finding as Finding
 from ..lifecycle.health import Health as Health

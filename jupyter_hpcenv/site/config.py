@@ -6,6 +6,7 @@ values with its operation, because it can not know what was given on the server'
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import grp
 import os
@@ -265,7 +266,13 @@ class Site(Configurable):
 
     def platform(self) -> Platform:
         """Return cluster, operating system release and architecture of this machine."""
-        return Platform(cluster=self.cluster, os=os_release(), arch=platform.machine(), partition=self.partition)
+        return Platform(
+            cluster=self.cluster,
+            os=os_release(),
+            arch=platform.machine(),
+            partition=self.partition,
+            glibc=glibc(),
+        )
 
     def effective(self) -> dict[str, Any]:
         """Return all configurable values, for the operation's folder."""
@@ -302,6 +309,14 @@ def os_release() -> str:
     except OSError:
         return platform.system().lower()
     return facts.get("ID", "linux") + facts.get("VERSION_ID", "").partition(".")[0]
+
+
+def glibc() -> str:
+    """Return the version of the GNU C library here, or an empty text where it is another one."""
+    with contextlib.suppress(ValueError, OSError):
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        return version if name == "glibc" else ""
+    return ""
 
 
 def username() -> str:

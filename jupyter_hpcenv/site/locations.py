@@ -237,6 +237,7 @@ def place_for(site: Site, name: str, location: str, prefix: str, python_version:
     if not prefix:
         chosen = location or default_name(site)
         root = own_root(site, chosen)
+        _in_no_environment(root / name, (".hpcenv/environment.json",))  # a data folder may lie beside a Python
         return chosen, root, _short_enough(root / _below(site, chosen, python_version) / name)
     if location:
         raise InvalidRequest(
@@ -249,9 +250,7 @@ def place_for(site: Site, name: str, location: str, prefix: str, python_version:
     target = _short_enough(Path(os.path.realpath(asked.parent)) / asked.name)
     if any(part.startswith((".hpcenv", ".trash-")) for part in target.parts):
         raise Refused(f"{target} lies in a folder that jupyter_hpcenv keeps for itself.", hints=["Choose another."])
-    for parent in target.parents:
-        if (parent / "pyvenv.cfg").exists() or (parent / "conda-meta").exists():
-            raise Refused(f"{target} lies inside another environment, {parent}.", hints=["Choose another folder."])
+    _in_no_environment(target)
     for candidate in site.locations:
         try:
             root = root_of(site, candidate)
@@ -275,6 +274,18 @@ def place_for(site: Site, name: str, location: str, prefix: str, python_version:
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise LocationUnavailable(f"You may not write to {target.parent}.", hints=["Choose another prefix."])
     return ELSEWHERE, target.parent, target
+
+
+def _in_no_environment(target: Path, marks: tuple[str, ...] = ("pyvenv.cfg", "conda-meta")) -> None:
+    """Raise `Refused` for a prefix below another one: whoever deletes that one would delete this one with it."""
+    for parent in target.parents:
+        if any((parent / mark).exists() for mark in marks):
+            raise Refused(f"{target} lies inside another environment, {parent}.", hints=["Choose another folder."])
+
+
+def claims_for(site: Site, location: str, prefix: str) -> Path:
+    """Return the folder that holds the claims on what lies at a prefix of a location, or of none."""
+    return Path(prefix).parent if location in ("", ELSEWHERE) else root_of(site, location)
 
 
 def _short_enough(prefix: Path) -> Path:

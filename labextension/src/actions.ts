@@ -203,6 +203,11 @@ export class Actions {
     return this.begun(await this.model.api.unshare(environment.id, key));
   }
 
+  /** Undo the last change of its packages. Throws `HpcEnvError`. */
+  async undo(environment: Pick<IEnvironment, 'id'>, key: string = UUID.uuid4()): Promise<IOperation> {
+    return this.begun(await this.model.api.undo(environment.id, key));
+  }
+
   /** Trust a colleague's environment and get a kernel of one's own for it. */
   async use(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
     const { warnings } = await this.model.api.use(environment.id);

@@ -4,6 +4,10 @@ import { IRequestOptions, request } from './request';
 import type {
   Dialect,
   IActivation,
+  ICache,
+  ICleaned,
+  IEvent,
+  IHit,
   IExported,
   IFinding,
   ICapturedModule,
@@ -21,7 +25,8 @@ import type {
   IShareRequest,
   ISite,
   ISize,
-  ITrashItem
+  ITrashItem,
+  IUndo
 } from './tokens';
 
 export class Api {
@@ -148,6 +153,40 @@ export class Api {
 
   unpublish(id: string, kernel: string): Promise<null> {
     return this.send('DELETE', ['environments', id, 'kernels', kernel]);
+  }
+
+  /** Where a package can be had for an environment; it takes a while where nobody knows it. */
+  search(id: string, query: string): Promise<IHit[]> {
+    return this.send('GET', ['search'], { query: { query, environment: id, limit: 8 } });
+  }
+
+  /** What was done to it, the oldest first. */
+  history(id: string): Promise<IEvent[]> {
+    return this.send('GET', ['environments', id, 'history']);
+  }
+
+  /** What was done last that can be undone, and what that would change; nothing is done by it. */
+  undoable(id: string): Promise<IUndo> {
+    return this.send('GET', ['environments', id, 'undo']);
+  }
+
+  /** Start an operation that undoes it. */
+  undo(id: string, key: string): Promise<IOperation> {
+    return this.begin(id, 'undo', key, {});
+  }
+
+  /** How large all environments are, as far as it is known; the rest is measured meanwhile. */
+  sizes(): Promise<ISize[]> {
+    return this.send('GET', ['sizes']);
+  }
+
+  caches(): Promise<ICache[]> {
+    return this.send('GET', ['caches']);
+  }
+
+  /** Clean caches, or with *dry* only say what would go. */
+  cleanCaches(caches: string[], dry: boolean): Promise<ICleaned[]> {
+    return this.send('POST', ['caches', 'clean'], { body: { caches, dry_run: dry } });
   }
 
   trash(): Promise<ITrashItem[]> {

@@ -12,6 +12,7 @@ import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { layersIcon } from './icons';
 import type { EnvironmentsModel } from './model';
+import { VIEWS } from './page';
 import type { Pages } from './pages';
 import { CommandIDs, ICreateRequest } from './tokens';
 
@@ -66,11 +67,14 @@ export function addCommands(options: ICommandOptions): void {
   });
   commands.addCommand(CommandIDs.open, {
     label: trans.__('Show an environment or an operation'),
-    describedBy: { args: { type: 'object', properties: { environment: STRING, operation: STRING, page: STRING } } },
+    describedBy: { args: { type: 'object', properties: { environment: STRING, operation: STRING, view: { enum: [...VIEWS] }, page: STRING } } },
     execute: args => {
       const place = { environment: id(args.environment), operation: id(args.operation) };
       const page = id(args.page);
-      if (place.environment || place.operation || page) {
+      const view = VIEWS.find(each => each === args.view);
+      if (view) {
+        pages.open({ view }, page);
+      } else if (place.environment || place.operation || page) {
         pages.open(place, page);
       } else {
         pages.create();

@@ -42,8 +42,11 @@ export function bytesPair(part: number, whole: number): [string, string] {
   return [number, total];
 }
 
-/** `0.4 s`, `12 s`, `3 min 5 s`, `1 h 2 min`. */
+/** `under 0.1 s`, `0.4 s`, `12 s`, `3 min 5 s`, `1 h 2 min`. */
 export function seconds(value: number, trans: TranslationBundle): string {
+  if (value > 0 && value < 0.05) {
+    return trans.__('under %1 s', new Intl.NumberFormat(locale()).format(0.1));
+  }
   if (value < 9.95) {
     return trans.__('%1 s', new Intl.NumberFormat(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value));
   }

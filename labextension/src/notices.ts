@@ -118,7 +118,9 @@ function tellChange(
     const environment = model.environment(operation.environment.id);
     const running = environment ? model.kernelsRunning(environment) : 0;
     const text = [operation.verb === 'repair' ? trans.__('Repaired %1.', name) : trans.__('Changed %1.', name), ...outcome(operation, trans), staleKernels(running, trans)].filter(Boolean).join(' ');
-    Notification.success(text, { autoClose: 10_000, actions: [show(trans.__('Show'))] });
+    // it leads to where undoing is planned; nothing is undone from here
+    const undo = { label: trans.__('Undo…'), callback: () => actions.pages?.open({ environment: operation.environment.id, tab: 'history' }) };
+    Notification.success(text, { autoClose: 10_000, actions: operation.verb === 'change' ? [show(trans.__('Show')), undo] : [show(trans.__('Show'))] });
     actions.announcer.say(text);
   } else if (endedWell(operation)) {
     const text = trans.__('Cancelled the change of %1. Its packages are as they were.', name);

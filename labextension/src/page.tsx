@@ -1,4 +1,5 @@
 /** One page of the main area: a form becomes the build that it started, and the build becomes the environment. */
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { addIcon } from '@jupyterlab/ui-components';
 import { UUID } from '@lumino/coreutils';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -10,15 +11,23 @@ import { EnvironmentPage, ITurn, Tab } from './environment/page';
 import { layersIcon } from './icons';
 import type { EnvironmentsModel } from './model';
 import { OperationPage } from './operation/page';
+import { RoomPage } from './room/page';
+import { TrashPage } from './room/trash';
 import { ICreateRequest, IOperation, isFinished } from './tokens';
 import { IContext, useHpcEnv, useModel } from './ui/context';
 import { Blank, Trouble } from './ui/blocks';
 import { HpcEnvWidget } from './ui/widget';
 
-/** Ids of what a page shows; neither for the form. */
+/** Pages that are about no environment: the room that all of them take, and those that were deleted. */
+export type View = 'room' | 'trash';
+
+export const VIEWS: readonly View[] = ['room', 'trash'];
+
+/** What a page shows, environments and operations by their ids; nothing for the form. */
 export interface IPlace {
   environment?: string;
   operation?: string;
+  view?: View;
 }
 
 /** The operation that a page should show in place of the environment; undefined: show the environment. */
@@ -30,6 +39,10 @@ export function operationAt(place: IPlace, model: EnvironmentsModel): IOperation
     return undefined;
   }
   return isFinished(operation) && model.environment(operation.environment.id) ? undefined : operation;
+}
+
+export function viewTitle(view: View, trans: TranslationBundle): string {
+  return view === 'trash' ? trans.__('Trash') : trans.__('Room and caches');
 }
 
 export class PageContent extends HpcEnvWidget {
@@ -54,7 +67,7 @@ export class PageContent extends HpcEnvWidget {
   }
 
   get isForm(): boolean {
-    return !this._place.environment && !this._place.operation;
+    return !this._place.environment && !this._place.operation && !this._place.view;
   }
 
   /** Emitted when the page shows something else, or that has another name. */
@@ -127,6 +140,12 @@ export class PageContent extends HpcEnvWidget {
       title.caption = '';
       return;
     }
+    if (this._place.view) {
+      title.label = viewTitle(this._place.view, trans);
+      title.icon = layersIcon;
+      title.caption = '';
+      return;
+    }
     const environment = this._place.environment ? model.environment(this._place.environment) : undefined;
     const operation = this._place.operation ? model.operation(this._place.operation) : undefined;
     this._name = environment?.name ?? operation?.environment.name ?? this._name;
@@ -175,6 +194,9 @@ function Page(props: { page: PageContent }): JSX.Element {
         onSubmitted={operation => page.go({ operation: operation.id, environment: operation.environment.id })}
       />
     );
+  }
+  if (page.place.view) {
+    return page.place.view === 'trash' ? <TrashPage /> : <RoomPage />;
   }
   if (!model.loaded) {
     return (

@@ -89,7 +89,7 @@ export class Pages implements IPages {
   private _draft: Partial<ICreateRequest> | undefined;
 }
 
-/** The same environment, or the operation that makes it. */
+/** The same environment, the operation that makes it, or the same page about all of them. */
 export function samePlace(a: IPlace, b: IPlace): boolean {
-  return Boolean((a.environment && a.environment === b.environment) || (a.operation && a.operation === b.operation));
+  return Boolean((a.environment && a.environment === b.environment) || (a.operation && a.operation === b.operation) || (a.view && a.view === b.view));
 }

@@ -9,6 +9,8 @@ export class HpcEnvError extends Error implements IErrorBody {
   readonly code: string;
   readonly reason: string;
   readonly hints: string[];
+  /** True when nobody of ours answered, so that trying again may help: no one at all, or something between us and the server. */
+  readonly offline: boolean;
 
   constructor(
     body: Partial<IErrorBody>,
@@ -19,11 +21,8 @@ export class HpcEnvError extends Error implements IErrorBody {
     this.code = body.code || 'error';
     this.reason = body.reason ?? '';
     this.hints = Array.isArray(body.hints) ? body.hints.map(String) : [];
-  }
-
-  /** True when nobody answered, so that trying again may help. */
-  get offline(): boolean {
-    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+    // what our part of the server refuses has a code, also where it is out of service: its own words are better
+    this.offline = status === 0 || ([502, 503, 504].includes(status) && !body.code);
   }
 }
 

@@ -2,6 +2,8 @@
 import { Token } from '@lumino/coreutils';
 import type { EnvironmentsModel } from './model';
 
+export type { ICache, ICleaned, IEvent, IExported, IFinding, IHit, ISize, IUndo } from './afterwards';
+
 /** Also the id under which the settings are stored. */
 export const PLUGIN = 'jupyter-hpcenv:plugin';
 export const DOMAIN = 'jupyter_hpcenv';
@@ -107,19 +109,6 @@ export interface ICreateRequest {
 export interface IShareRequest {
   group?: string;
   everybody?: boolean;
-}
-
-/** How large an environment is; null until it was measured. */
-export interface ISize {
-  /** What deleting it would free. */
-  bytes: number | null;
-  files: number | null;
-  /** What a cache of packages or another environment holds as well. */
-  shared_bytes: number;
-  /** It is being measured now: ask again. */
-  measuring: boolean;
-  /** Why it could not be measured; empty otherwise. */
-  message: string;
 }
 
 /** What one transaction does to the packages of an environment. */
@@ -237,6 +226,17 @@ export interface ILocation {
   total_bytes: number | null;
   free_files: number | null;
   total_files: number | null;
+  /** What may be used; null where there is no quota, or none is known. */
+  quota_bytes?: number | null;
+  used_bytes?: number | null;
+  quota_files?: number | null;
+  used_files?: number | null;
+  /** Why the quota is not known. */
+  quota_message?: string;
+  /** Days after which files go that nobody used; null: they stay. */
+  purge_days?: number | null;
+  /** Null where the site does not say. */
+  backed_up?: boolean | null;
 }
 
 /** How packages are asked for: as requirements of Python's index, or as match specs. */
@@ -352,30 +352,6 @@ export interface IDrift {
 
 export type Dialect = 'sh' | 'csh' | 'fish' | 'lmod' | 'tcl' | 'bash' | 'sbatch' | 'pbs';
 
-/** Something that is wrong with an environment or an account. */
-export interface IFinding {
-  code: string;
-  message: string;
-  /** What that breaks. */
-  breaks: string;
-  severity: 'broken' | 'risk';
-  environment: string;
-  path: string;
-  fix: '' | 'rebuild' | 'refresh' | 'put_aside';
-  /** What the fix does, or why there is none. */
-  advice: string;
-}
-
-/** An environment as a file by which others make it again. */
-export interface IExported {
-  format: string;
-  text: string;
-  /** What is not in it, a sentence each. */
-  notes: string[];
-  /** As what this environment can be written. */
-  formats: string[];
-}
-
 export interface IActivation {
   dialect: string;
   /** The lines to type. */
@@ -392,6 +368,10 @@ export interface IPackage {
   name: string;
   version: string;
   source: string;
+  /** Seen, and not the environment's own to change; left out: its own. */
+  inherited?: boolean;
+  /** Which other package of this name it hides, or is hidden by. */
+  note?: string;
 }
 
 export function isFinished(operation: IOperation): boolean {

@@ -61,7 +61,7 @@ describe('building again', () => {
 
   it('is sent once, and with the same key after nobody answered', async () => {
     const drawn = await s.open({ state: 'missing' });
-    s.w.server.set(`POST environments/${ID}/rebuild`, new Refusal(503, NO));
+    s.w.server.set(`POST environments/${ID}/rebuild`, new Refusal(503, {}));
     const button = drawn.button('Build again');
     await act(async () => {
       button.click();

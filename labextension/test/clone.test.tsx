@@ -61,7 +61,7 @@ describe('a copy', () => {
 });
 
 describe('the size', () => {
-  const size = { bytes: 1.84e9, files: 9500, shared_bytes: 0, measuring: false, message: '' };
+  const size = { environment: ID, name: 'climate', location: 'home', bytes: 1.84e9, files: 9500, shared_bytes: 0, measuring: false, message: '' };
   const fact = (): string | undefined => s.page.all('dt').find(node => node.textContent === 'Size')?.nextElementSibling?.textContent ?? undefined;
 
   it('is not said before it is known, and asked again while it is measured', async () => {

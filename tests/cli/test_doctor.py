@@ -17,13 +17,15 @@ def test_the_page_about_checks_as_printed(cli: Any) -> None:
     (kernel,) = made["kernels"]
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
     commands = [shlex.split(line[2:], comments=True)[2:] for block in blocks for line in block.splitlines()]
-    look, account, fix, files = commands
+    look, account, preview, fix, files = commands
     assert cli(*look).stdout == "Nothing is wrong.\n"
     shutil.rmtree(kernel["path"])
     printed = re.search(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert printed is not None
     assert printed[1] in cli(*look).stdout
     assert printed[1] in cli(*account).stdout
+    assert cli(*preview).stdout.startswith("kernel_unpublished: It would be proven again")
+    assert not Path(kernel["path"]).exists()
     done = cli(*fix)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("kernel_unpublished: It was proven again"), done.stdout

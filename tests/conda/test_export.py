@@ -60,3 +60,24 @@ def test_a_format_that_such_an_environment_does_not_have_is_refused(cli: Cli) ->
     error = cli.error_of("export", "a", "--format", "requirements.txt")
     assert error["code"] == "invalid_request"
     assert "explicit.txt" in error["hints"][0]
+
+
+def test_one_exact_format_leads_to_the_next_and_back(cli: Cli) -> None:
+    """Lockfile → explicit list → capsule → lockfile, each written from what the one before made."""
+    made = cli.data_of("create", "first", "hpc-tiny=1.0", "pip", "--manager", "conda", "--python", MINOR, "--no-kernel")
+    cli.data_of("install", "first", "pip: iniconfig==2.0.0")
+    described, source = {}, "first"
+    for form in ("pixi.lock", "explicit.txt", "capsule.json", "pixi.lock"):
+        described[form, source] = cli.data_of("export", source, "--format", form)["text"]
+        (cli.home / "described").write_text(described[form, source])
+        name = f"of-{source}"[:40]
+        again = cli.data_of("create", name, "--manager", "conda", "--file", "described", "--no-kernel")
+        assert names(again["prefix"]) == names(made["prefix"]), form
+        source = name
+    (first, last) = (text for (form, _), text in described.items() if form == "pixi.lock")
+    assert first == last
+    cli.data_of("export", "first", "--format", "capsule.json", "-o", "described")
+    whole = cli.data_of("create", "whole", "--file", "described", "--no-kernel")
+    assert names(whole["prefix"]) == names(made["prefix"])
+    by_pip = {each.name: each.version for each in list_packages(Path(whole["prefix"]), not_by="conda")}
+    assert by_pip["iniconfig"] == "2.0.0", "a capsule has what pip installed, too"

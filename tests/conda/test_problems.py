@@ -236,11 +236,11 @@ def test_what_is_no_version(channel: Path, cache: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk with room for little."""
+    """A disk with room for the archives, which is certain beforehand, but not for what is in them."""
     require("root, to mount a small disk", os.geteuid() == 0)
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=60", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,nr_inodes=60", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
 

@@ -250,6 +250,11 @@ def spoilt(a: Person, climate: Path) -> dict[str, tuple[Callable[[], None], Call
     return {
         "widened": (chmod(climate, 0o777), chmod(climate, 0o755), f"Everybody can write {climate} now"),
         "packages": (chmod(packages, 0o775), chmod(packages, 0o755), f"The group {A} can write {packages} now"),
+        "kernel": (
+            chmod(packages / "ipykernel/__init__.py", 0o666),
+            chmod(packages / "ipykernel/__init__.py", 0o644),
+            f"Everybody can write {packages}/ipykernel/__init__.py now",
+        ),
         "above": (chmod(place, 0o777), chmod(place, 0o1777), f"Everybody can write {place} now"),
         "owner": (
             lambda: os.chown(climate, C, C),
@@ -269,7 +274,7 @@ def in_use(b: Person) -> str:
     return name
 
 
-@pytest.mark.parametrize("kind", ["widened", "packages", "above", "owner", "inode", "closed"])
+@pytest.mark.parametrize("kind", ["widened", "packages", "kernel", "above", "owner", "inode", "closed"])
 def test_what_was_trusted_and_changed_is_explained(a: Person, b: Person, climate: Path, kind: str) -> None:
     kernel = in_use(b)
     spoil, undo, said = spoilt(a, climate)[kind]
@@ -366,6 +371,7 @@ def test_share_with_a_group_and_take_it_back(a: Person, people: dict[int, Person
     assert stranger.run(["test", "-r", bare]).returncode != 0
     a.data("unshare", "bare")
     assert b.run(["test", "-x", bare]).returncode != 0
+    assert "bare" not in [row["name"] for row in b.data("list")], "what is closed to b is no news to b"
     assert a.run(program).returncode == 0
     assert a.data("show", "bare")["shared"] is None
     assert "not shared" in a.error("unshare", "bare")

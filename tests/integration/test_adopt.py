@@ -199,3 +199,16 @@ def test_what_nobody_can_have_meant_is_refused(
     assert caught.value.hints
     assert desk.catalog.used.all() == {}
     assert sorted((str(path), path.lstat().st_mtime_ns) for path in (tmp_path / "places").rglob("*")) == before
+
+
+def test_nothing_of_it_runs_before_it_is_trusted(desk: Admission, built: Path, tmp_path: Path) -> None:
+    """What others can write is refused; its Python would tell the kernelspec, and run what they wrote."""
+    planted = tmp_path / "planted"
+    prefix = tmp_path / "open"
+    shutil.copytree(built, prefix, symlinks=True)
+    spec = next(prefix.glob("lib/python3*/site-packages/ipykernel/kernelspec.py"))
+    spec.write_text(f"open({str(planted)!r}, 'w')\n" + spec.read_text())
+    spec.chmod(0o666)
+    with pytest.raises(Refused, match="not only its owner"):
+        desk.adopt(AdoptRequest(prefix=str(prefix)))
+    assert not planted.exists()

@@ -188,6 +188,10 @@ def test_nothing_but_the_index_of_the_policy_is_asked(
     rule.write_text(f'version = 1\n[enforced]\nindexes = ["{real}"]\nsources = []\n')
     made = user.data_of("create", "held", "six", "--no-kernel", "--installer", installer, **variables)
     user.data_of("install", "held", "idna", **variables)
+    found = user.data_of("search", "six", **variables)
+    assert [each["source"] for each in found if each["name"] == "six"], found
+    user.data_of("undo", "held", **variables)
+    user.data_of("install", "held", "idna", **variables)
     assert {"six", "idna"} <= {each["name"] for each in user.data_of("packages", "held")}
     assert made["installer"] == installer
     assert seen == []

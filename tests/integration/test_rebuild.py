@@ -15,11 +15,20 @@ import msgspec
 import pytest
 from traitlets.config import Config
 
+from jupyter_hpcenv import claims
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.catalog import lockfiles
-from jupyter_hpcenv.errors import DoesNotFit, HpcenvError, PythonNotFound, Refused, WrongState
+from jupyter_hpcenv.errors import Busy, DoesNotFit, HpcenvError, PythonNotFound, Refused, WrongState
 from jupyter_hpcenv.lifecycle import rebuild as verb
-from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, EnvironmentDetail, Operation, RebuildRequest
+from jupyter_hpcenv.models import (
+    FINISHED,
+    Changes,
+    CreateRequest,
+    EnvironmentDetail,
+    EnvironmentPatch,
+    Operation,
+    RebuildRequest,
+)
 
 from ..layering.profiles import wheel
 
@@ -365,3 +374,55 @@ def test_it_must_fit(desk: Desk, shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(DoesNotFit, match="it needs") as raised:
         Desk(shelf, tmp_path, least_bytes=10**18).create("b")
     assert raised.value.code == "does_not_fit"
+
+
+def test_what_is_the_way_back_of_a_rebuild_can_not_be_emptied(desk: Desk) -> None:
+    """While it is built again the old one lies in the trash, where somebody may want to make room."""
+    before = desk.create("a", "hpcdemo<2")
+    note = Path(before.prefix) / "precious"
+    note.write_text("x")
+    root = Path(before.prefix).parent
+    record = desk.admission.catalog.record("a")
+    claims.take(root, "a", "20261122-000000-aaaaaaaa", "rebuild", "me")
+    verb.set_aside(record, lambda: None)
+    assert desk.admission.empty() == []
+    with pytest.raises(Busy):
+        desk.admission.empty("a")
+    desk.admission.site.trash_days = 0
+    desk.admission.sweep()
+    assert verb.put_back(before.id, Path(before.prefix))
+    assert note.read_text() == "x"
+    claims.release(root, "a", "20261122-000000-aaaaaaaa")
+    desk.admission.delete("a")
+    assert [item.id for item in desk.admission.empty()] == [before.id]
+
+
+def test_what_is_left_of_one_that_is_missing_is_not_given_away(desk: Desk) -> None:
+    """Whoever can not have it where it was is told how to have it elsewhere, never to delete what is left."""
+    before = desk.create("a", "hpcdemo<2", location="scratch", kernel=True)
+    shutil.rmtree(desk.scratch)
+    assert desk.row("a").state == "missing"
+    with pytest.raises(WrongState) as refused:
+        desk.admission.patch("a", EnvironmentPatch(display_name="Other"))
+    assert "rebuild a" in " ".join(refused.value.hints)
+    assert "move a LOCATION" in " ".join(refused.value.hints)
+    desk.succeeded(desk.admission.move("a", "home"))
+    after = desk.row("a")
+    assert (after.id, after.location, after.state) == (before.id, "home", "ready")
+    assert desk.versions("a")["hpcdemo"] == "1.0"
+    assert kernels_of(desk) == [before.kernels[0].name]
+    desk.admission.reconcile()
+    assert desk.admission.catalog.trash() == []
+
+
+def test_nothing_moves_into_another_environment(desk: Desk, shelf: Path, tmp_path: Path) -> None:
+    """Whoever deletes that one would delete what lies in it."""
+    around = desk.create("around", location="scratch")
+    inner = Path(around.prefix) / "inner"
+    inner.mkdir()
+    odd = Desk(shelf, tmp_path, locations={"scratch": str(desk.scratch), "nested": str(inner)})
+    odd.create("a", location="scratch")
+    with pytest.raises(Refused, match="inside another environment"):
+        odd.admission.move("a", "nested")
+    with pytest.raises(Refused, match="inside another environment"):
+        odd.create("b", location="nested")

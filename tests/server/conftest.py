@@ -16,10 +16,14 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPResponse
 
 from jupyter_hpcenv.admission.modules import ModuleCheck
+from jupyter_hpcenv.admission.undoing import Undo
 from jupyter_hpcenv.admission.using import Activation
 from jupyter_hpcenv.doctor import Finding
 from jupyter_hpcenv.lifecycle.health import Health
+from jupyter_hpcenv.managers.contract import Hit
 from jupyter_hpcenv.models import (
+    Cache,
+    CleanedCache,
     Environment,
     EnvironmentDetail,
     Event,
@@ -156,6 +160,18 @@ class StandIn:
         self._note("move", reference, location, idempotency_key)
         return operation(verb="move")
 
+    def search(self, query: str, environment: str = "", manager: str = "", limit: int = 20) -> list[Hit]:
+        self._note("search", query, environment, manager, limit)
+        return [Hit(name="numpy", version="2.0", versions=3, source="index https://index.example/simple/")]
+
+    def undoable(self, reference: str) -> Undo:
+        self._note("undoable", reference)
+        return Undo(what="", sentence="There is nothing to undo.")
+
+    def undo(self, reference: str, request: Any = None, idempotency_key: str = "") -> Operation:
+        self._note("undo", reference, request, idempotency_key)
+        return operation(verb="change")
+
     def share(self, reference: str, request: Any, idempotency_key: str = "") -> Operation:
         self._note("share", reference, request, idempotency_key)
         return operation(verb="share")
@@ -190,6 +206,14 @@ class StandIn:
     def sizes(self, references: Any = (), *, wait: bool = False) -> list[Size]:
         self._note("sizes", *references)
         return [Size(environment=ID, name="climate", location="home", measuring=True, outdated=True)]
+
+    def caches(self, *, wait: bool = False) -> list[Cache]:
+        self._note("caches")
+        return [Cache(name="uv", path="/nowhere/uv", measuring=True)]
+
+    def clean_caches(self, asked: Any) -> list[CleanedCache]:
+        self._note("clean_caches", asked)
+        return [CleanedCache(name="uv", path="/nowhere/uv", done=False, reason="It is in use.")]
 
     def submit(self, verb: str, request: Any, idempotency_key: str = "") -> Operation:
         self._note("submit", verb, request, idempotency_key)
@@ -243,7 +267,7 @@ class StandIn:
         self._note("check", asked, collection)
         return ModuleCheck(load=["gcc/12"], loaded=["gcc/12"], messages=[], python="", brings_packages=False)
 
-    def packages(self, reference: str) -> list[dict[str, str]]:
+    def packages(self, reference: str, *, inherited: bool = False) -> list[dict[str, str]]:
         self._note("packages", reference)
         return [{"name": "ipykernel", "version": "7", "source": "index"}]
 

@@ -615,6 +615,19 @@ item = client.delete("alone")
 assert client.list() == [] and [each["id"] for each in client.trash()] == [item["id"]]
 assert client.restore("alone")["id"] == made["id"]
 client.delete("alone")
+assert client.undo("alone", dry_run=True)["what"] == "delete"
+assert client.undo("alone")["environment"] == made["id"] == client.show("alone")["id"]
+assert client.undo("alone", dry_run=True)["what"] == ""
+try:
+    client.undo("alone")
+except HpcenvClientError as error:
+    assert error.code == "wrong_state", error
+client.change("alone", install=["six"])
+assert [each["name"] for each in client.undo("alone", dry_run=True)["plan"]["remove"]] == ["six"]
+assert [each["name"] for each in client.undo("alone", on_line=lines.append)["plan"]["remove"]] == ["six"]
+assert [each["name"] for each in client.packages("alone")] == ["pip"]
+assert all(each["version"] or each["note"] for each in client.search("six", environment="alone"))
+client.delete("alone")
 assert [each["id"] for each in client.empty()] == [made["id"]]
 assert client.trash() == []
 assert client.pythons() and client.locations()[0]["name"] == "home"
@@ -626,6 +639,16 @@ assert (back["state"], back["differences"]) == ("ready", []), back
 while (size := client.sizes()[0])["measuring"]:
     time.sleep(0.05)
 assert size["environment"] == back["id"] and size["bytes"] > 0, size
+while any(each["measuring"] for each in client.caches()):
+    time.sleep(0.05)
+names = [each["name"] for each in client.caches()]
+assert names == ["uv", "pip", "conda"], names
+(would,) = client.clean_caches("conda", dry_run=True)
+assert (would["name"], would["done"]) == ("conda", False), would
+try:
+    client.clean_caches("nobody")
+except HpcenvClientError as error:
+    assert error.code == "not_found", error
 try:
     client.move("later", "home")
 except HpcenvClientError as error:

@@ -24,6 +24,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "environments/{environment}/move"): {"location": "scratch"},
     ("POST", "environments/{environment}/share"): {"everybody": True},
     ("POST", "adopted"): {"prefix": "/nowhere/else"},
+    ("POST", "caches/clean"): {"caches": ["uv"], "dry_run": True},
     ("POST", "modules/check"): {"modules": ["gcc/12"]},
 }
 
@@ -98,6 +99,7 @@ def test_actions() -> None:
         "POST environments/{environment}/refresh",
         "POST environments/{environment}/rebuild",
         "POST environments/{environment}/move",
+        "POST environments/{environment}/undo",
         "POST environments/{environment}/repair",
         "POST environments/{environment}/share",
         "POST environments/{environment}/unshare",

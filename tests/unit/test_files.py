@@ -160,3 +160,18 @@ def test_a_rename_that_was_done_and_reported_as_failed_was_done(
 def test_a_rename_of_what_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         files.rename_new(tmp_path / "source", tmp_path / "target")
+
+
+def test_thousands_of_folders_in_each_other_are_removed(tmp_path: Path) -> None:
+    """Neither descriptors nor Python's stack suffice for one of each level."""
+    deep = os.open(tmp_path, os.O_RDONLY)
+    for number in range(2_500):
+        name = "top" if number == 0 else "d"
+        os.mkdir(name, 0o500 if number == 1_500 else 0o700, dir_fd=deep)
+        below = os.open(name, os.O_RDONLY, dir_fd=deep)
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=below))
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    files.remove_tree(tmp_path / "top")
+    assert not (tmp_path / "top").exists()

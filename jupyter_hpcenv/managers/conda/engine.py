@@ -23,7 +23,7 @@ from .credentials import shown
 from .installed import META, Installed, explicit, load, name_of, read
 from .plan import Plan, Planned, Source, compare, planned
 from .ready import check_pinned, check_source, check_specs, make_ready
-from .running import Answer, Request, Transaction, Verb
+from .running import Answer, Found, Request, Transaction, Verb
 
 __all__ = [
     "change",
@@ -35,6 +35,7 @@ __all__ = [
     "plan",
     "plan_pinned",
     "recover",
+    "search",
     "unfinished",
 ]
 
@@ -205,6 +206,13 @@ def lock(prefix: Path, channels: Sequence[str]) -> str:
     folder = working_folder()
     with Transaction(Source(channels=list(channels), cache=folder), folder) as transaction:
         return transaction.ask(Request(do=["read", "lock"], records=paths), _Silent()).lock
+
+
+def search(source: Source, query: str, limit: int, report: Reporter) -> list[Found]:
+    """Return what the channels have of names with *query* in them; raises as `create` does, and what *report* does."""
+    check_source(source)
+    with Transaction(source) as transaction:
+        return transaction.ask(Request(do=["search"], query=query, limit=limit), report).found
 
 
 # -- the steps of a change --------------------------------------------------

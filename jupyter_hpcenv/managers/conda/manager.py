@@ -6,22 +6,28 @@ imports either before something is built.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
-from ...errors import HpcenvError, InvalidRequest, Refused
+from ...errors import DoesNotFit, HpcenvError, InvalidRequest, Refused
 from ...files import make_private
-from ...models import BY_PIP, Changes, Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
+from ...models import BY_PIP, Changes, Contents, CreateRequest, Earlier, PythonFact, Rebuild, Record, Reporter, Step
 from ...process import environment
 from ...site import Site
+from ...site.fits import Need, elsewhere, place_of
 from ...site.locations import ELSEWHERE, by_python, place_for, root_of
+from ...site.quotas import room
 from .. import index, packages
-from ..contract import Built, Choice, Manager, ManagerFacts, Outcome, Package, Surroundings
-from . import asked, changing, installed, pip_part, probing, rebuilding, registered
+from .. import undoing as of_pips
+from ..caches import Place
+from ..contract import Built, Choice, Hit, Manager, ManagerFacts, Outcome, Package, Surroundings
+from . import asked, caches, changing, installed, pip_part, probing, rebuilding, registered, undoing
 from .channels import Channels, obey_policy, resolve
 from .credentials import holds_secret, shown
 from .engines import Engine, engine_for
@@ -194,6 +200,18 @@ class CondaManager(Manager):
         # one's own: who can write a cache can change every environment that is linked from it
         return root / ".hpcenv" / f"packages-{os.geteuid()}-{os.getegid()}"
 
+    def caches(self, roots: Mapping[str, Path]) -> list[Place]:
+        """Return our caches, and those that the user's own conda has; a broken configuration hides none of ours."""
+        settings, said = Settings(), ""
+        with contextlib.suppress(HpcenvError):
+            settings = load()
+        if self.package_cache:
+            said = "c.CondaManager.package_cache"
+        elif settings.pkgs_dirs:
+            said = settings.origin("pkgs_dirs", 0)
+        ours = {location: self._cache(settings, root) for location, root in roots.items()}
+        return caches.places(ours, settings.pkgs_dirs, said)
+
     # -- building -------------------------------------------------------
 
     def steps(self, request: CreateRequest) -> list[Step]:
@@ -219,14 +237,15 @@ class CondaManager(Manager):
         report.line("output", f"Channels: {', '.join(source.channels)}.")
         pinned = asked.pinned(asked.words(options, "pinned"))
         tools = asked.words(options, "tools")
-        if pinned:
-            engine.install_pinned(source, pinned, prefix, report, asked.words(options, "requested"))
-            there = {each.name for each in installed.read(prefix)}
-            if missing := [name for name in tools if name not in there]:
-                report.line("output", f"The file does not have {' and '.join(missing)}; added for the kernel.")
-                engine.change(source, prefix, report, install=missing)
-        else:
-            engine.create(source, [*asked.words(options, "specs"), *tools], prefix, report)
+        with self._weighed(source, prefix):
+            if pinned:
+                engine.install_pinned(source, pinned, prefix, report, asked.words(options, "requested"))
+                there = {each.name for each in installed.read(prefix)}
+                if missing := [name for name in tools if name not in there]:
+                    report.line("output", f"The file does not have {' and '.join(missing)}; added for the kernel.")
+                    engine.change(source, prefix, report, install=missing)
+            else:
+                engine.create(source, [*asked.words(options, "specs"), *tools], prefix, report)
         if lines := asked.words(options, "pip"):
             report.step("pip")
             pip_part.install(lines, prefix, around.environ or environment(self._site.passthrough), report)
@@ -259,6 +278,18 @@ class CondaManager(Manager):
             specs = [*asked.words(choice.options, "specs"), *asked.words(choice.options, "tools")]
             found = engine.plan(source, specs, None, report)
         return changing.told(found, asked.words(choice.options, "pip"), choice.warnings)
+
+    @contextlib.contextmanager
+    def _weighed(self, source: Source, prefix: Path) -> Iterator[None]:
+        """Let the engine know how much room there is, and say where there is more if that is not enough."""
+        place = place_of(self._site, prefix)
+        source.free_bytes, source.free_files = room(place)
+        try:
+            yield
+        except DoesNotFit as error:
+            more = Need(bytes=None if source.free_bytes is None else source.free_bytes + 1)
+            error.hints = (*elsewhere(self._site, place.name, more), *error.hints)
+            raise
 
     def _engine(self, around: Surroundings) -> Engine:
         return engine_for(self.engine, self.command, around.environ or environment(self._site.passthrough))
@@ -339,7 +370,8 @@ class CondaManager(Manager):
             report.line("warning", warning)
         done = Plan()
         if changing.asks(changing.of_conda(changes)):
-            done = engine.change(source, prefix, report, **changing.wish(changes))
+            with self._weighed(source, prefix):
+                done = engine.change(source, prefix, report, **changing.wish(changes))
         by_pip = [line.removeprefix(BY_PIP) for line in record.packages if line.startswith(BY_PIP)]
         plan = changing.told(done, [], [])
         wanted = changing.with_bounds(changing.of_pip(changes), by_pip)
@@ -351,6 +383,63 @@ class CondaManager(Manager):
         return Outcome(
             plan=plan,
             packages=[*changing.kept_requests(prefix, record, changes), *(f"{BY_PIP}{line}" for line in by_pip)],
+            tools=engine.versions(),
+            python=(python := asked.python_in(prefix)),
+            python_path=str(prefix / "bin" / "python") if python else "",
+        )
+
+    def earlier(self, record: Record) -> Contents:
+        """Return the exact packages, and the match specs that conda's history says were asked for."""
+        return msgspec.structs.replace(self.exact(record), asked=changing.requested(Path(record.prefix)))
+
+    def undoing(self, record: Record, earlier: Earlier) -> Changes:
+        """Return what pip has to do; conda's part is the list of exact packages."""
+        return undoing.changes(undoing.way(earlier, self._of_pip(Path(record.prefix))))
+
+    def plan_undo(self, record: Record, earlier: Earlier) -> dict[str, Any]:
+        """Return what differs."""
+        prefix = Path(record.prefix)
+        source = self._source(self.decide(record, Changes()), prefix)
+        return undoing.plan(self._engine(Surroundings()), source, earlier, self._of_pip(prefix), prefix)
+
+    def decide_undo(self, record: Record, earlier: Earlier) -> Choice:
+        """Decide as for a change; a channel that may not be used any more is refused."""
+        prefix = Path(record.prefix)
+        there = {each.url for each in installed.read(prefix)}
+        coming = [each for each in earlier.contents.pinned if each.url not in there]
+        if coming:
+            self._choose(load(prefix=prefix).with_channels(list(dict.fromkeys(map(asked.channel_of, coming))), REQUEST))
+        return self.decide(record, Changes())
+
+    def undo(
+        self,
+        record: Record,
+        choice: Choice,
+        earlier: Earlier,
+        before: Path,
+        report: Reporter,
+        around: Surroundings,
+    ) -> Outcome:
+        """Link exactly what was there, then bring pip's packages back."""
+        prefix = Path(record.prefix)
+        source, engine, by_pip = self._source(choice, prefix), self._engine(around), self._of_pip(prefix)
+        source.set_aside = str(changing.aside_of(before))
+        make_private(Path(source.cache))
+        report.step("solve")
+        for warning in choice.warnings:
+            report.line("warning", warning)
+        env = around.environ or environment(self._site.passthrough)
+        with self._weighed(source, prefix):
+            plan = undoing.undo(engine, source, earlier, lambda: self._of_pip(prefix), prefix, env, report)
+        found = undoing.way(earlier, by_pip)
+        after = self._of_pip(prefix)
+        of_pips.check(found, after)
+        return Outcome(
+            plan={
+                **changing.with_pip(plan, changing.versions(by_pip), changing.versions(after)),
+                "notes": [*plan["notes"], *found.lost],
+            },
+            packages=earlier.packages,
             tools=engine.versions(),
             python=(python := asked.python_in(prefix)),
             python_path=str(prefix / "bin" / "python") if python else "",
@@ -401,6 +490,19 @@ class CondaManager(Manager):
     def _of_pip(self, prefix: Path) -> list[Package]:
         names = {each.name for each in installed.read(prefix)}
         return [each for each in packages.list_packages(prefix, not_by="conda") if each.name.lower() not in names]
+
+    def search(self, query: str, record: Record | None, limit: int, patience: float) -> list[Hit]:
+        """Ask the channels' index, in a process of its own that has *patience* seconds."""
+        from . import searching
+
+        if record is not None:
+            source = self._source(self.decide(record, Changes()), Path(record.prefix))
+        else:
+            settings = load()
+            _, root, _ = place_for(self._site, "search", "", "")
+            means = self._means(settings, self._choose(settings), {}, self._cache(settings, root), "")
+            source = asked.source(means, settings, link_scripts=False)
+        return searching.search(source, query, limit, patience)
 
     def rebuild(self, record: Record) -> Rebuild:
         """Return how a batch job makes it anew on its node, where a micromamba, mamba or conda is on PATH."""

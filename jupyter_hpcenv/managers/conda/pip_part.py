@@ -61,11 +61,21 @@ def environment_for_pip(inherited: Mapping[str, str], prefix: Path) -> dict[str,
 
 
 def install(
-    lines: Sequence[str], prefix: Path, inherited: Mapping[str, str], report: Reporter, *, upgrade: bool = False
+    lines: Sequence[str],
+    prefix: Path,
+    inherited: Mapping[str, str],
+    report: Reporter,
+    *,
+    upgrade: bool = False,
+    alone: bool = False,
 ) -> None:
-    """Install requirements into *prefix*; raises what `jupyter_hpcenv.managers.failures.failure` finds."""
+    """Install requirements into *prefix*, with *alone* without what they need.
+
+    Raises what `jupyter_hpcenv.managers.failures.failure` finds.
+    """
     options = ["install", "--no-compile", "--progress-bar", "raw", *only.options(only.sources())]
     options += ["--upgrade"] if upgrade else []
+    options += ["--no-deps"] if alone else []
     _run(options, lines, prefix, inherited, report)
 
 

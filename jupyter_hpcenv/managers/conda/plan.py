@@ -36,6 +36,9 @@ class Source(msgspec.Struct, kw_only=True):
     """Copy with fresh dates instead of hardlinks, where old files are purged."""
     set_aside: str = ""
     """Where files go that lie in a prefix, are of no package and are replaced by one; empty: they are not kept."""
+    free_bytes: int | None = None
+    """What is left where the environment lies, by disk and quota; null where that is not known."""
+    free_files: int | None = None
     verify: bool = True
     """Whether the bytes of cached packages are checked before they are linked."""
     retries: int = 3

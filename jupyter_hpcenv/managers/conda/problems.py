@@ -10,9 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from ...errors import (
     BuildFailed,
     DiskFull,
+    DoesNotFit,
     HpcenvError,
     IndexUnreachable,
     InvalidRequest,
@@ -23,6 +26,7 @@ from ...errors import (
     Refused,
     RequirementsConflict,
 )
+from ...site.fits import EMPTY, amount
 from ..output import clean
 from .credentials import shown
 from .installed import name_of
@@ -66,6 +70,25 @@ def missing(failure: Failed) -> list[str]:
     return [name for name in names if name and not name.startswith("__")]
 
 
+class _Room(msgspec.Struct):
+    what: str
+    needed: int
+    left: int
+    where: str
+
+
+def _no_room(text: str) -> DoesNotFit:
+    told = msgspec.json.decode(text, type=_Room)
+    if told.what == "bytes":
+        needed, left = f"at least {amount(told.needed)}", amount(told.left)
+    else:
+        needed, left = f"at least {told.needed:,} files", f"{told.left:,}"
+    return DoesNotFit(
+        f"The packages do not fit into {told.where}: they need {needed}, and {left} are left. Nothing was fetched.",
+        hints=[EMPTY],
+    )
+
+
 def explain(
     failure: Failed,
     source: Policy,
@@ -106,6 +129,8 @@ def explain(
             hints=[_TELL_CHANNEL],
             reason=said,
         )
+    if failure.kind == "NoRoom":
+        return _no_room(failure.text)
     if failure.kind == "NotThere":
         return BuildFailed(
             f"py-rattler does not find in the cache what was put there: {source.cache}.",

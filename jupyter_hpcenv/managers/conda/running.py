@@ -27,7 +27,7 @@ PROGRAM = Path(__file__).with_name("transaction.py")
 #: Variables that the engine reads besides those that every program gets.
 _ENGINE = ("CONDA_OVERRIDE_*", "RATTLER_AUTH_FILE", "AWS_*", "GOOGLE_*")
 
-Verb = Literal["solve", "read", "pinned", "fetch", "judge", "link", "look", "lock"]
+Verb = Literal["solve", "read", "pinned", "fetch", "judge", "link", "look", "lock", "search"]
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -47,6 +47,8 @@ class Request(msgspec.Struct, kw_only=True):
     pinned: list[PinnedPackage] = []
     prefix: str = ""
     look: list[str] = []
+    query: str = ""
+    limit: int = 0
     steadfast: bool = False
     """Whether it goes on when it is told to end: a prefix of somebody's is half changed."""
 
@@ -72,6 +74,18 @@ class Looked(msgspec.Struct, kw_only=True):
     near: list[str] = []
 
 
+class Found(msgspec.Struct, kw_only=True):
+    """What a channel has of a name that matches."""
+
+    name: str
+    channel: str
+    version: str
+    build: str
+    versions: int
+    builds: int
+    size: int | None = None
+
+
 class _Error(msgspec.Struct, kw_only=True):
     kind: str
     text: str
@@ -89,6 +103,7 @@ class Answer(msgspec.Struct, kw_only=True):
     virtual: list[str] = []
     """The virtual packages that were solved for, such as ``__glibc=2.36``."""
     looked: dict[str, Looked] = {}
+    found: list[Found] = []
     lock: str = ""
     error: _Error | None = None
 

@@ -140,6 +140,33 @@ class Solver:
     ) -> list[list[RepoDataRecord]]:
         return await gateway.query(channels, self._platforms, names, recursive=False, channel_relations=_ALONE)
 
+    async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """Return what each channel has of names with *query* in them, the best names first."""
+        from rattler.exceptions import GatewayError
+
+        try:
+            return await self._searched(query, limit, sharded=True)
+        except GatewayError:
+            return await self._searched(query, limit, sharded=False)
+
+    async def _searched(self, query: str, limit: int, *, sharded: bool) -> list[dict[str, Any]]:
+        gateway, channels = self._gateway(sharded=sharded), self._request["channels"]
+        every = {each.normalized for each in await gateway.names(channels, self._platforms, channel_relations=_ALONE)}
+        names = sorted((name for name in every if query in name), key=lambda name: _rank(name, query))[:limit]
+        if not names:
+            return []
+        found: dict[tuple[str, str], list[Any]] = {}
+        for records in await self._query(gateway, channels, names):
+            for record in records:
+                found.setdefault((record.name.normalized, str(record.channel).rstrip("/")), []).append(record)
+        told = []
+        for (name, channel), records in found.items():
+            best = max(records, key=lambda each: (each.version, each.build_number))
+            versions = len({str(each.version) for each in records})
+            about = {"version": str(best.version), "build": str(best.build), "size": best.size}
+            told.append({"name": name, "channel": channel, "versions": versions, "builds": len(records), **about})
+        return sorted(told, key=lambda each: _rank(str(each["name"]), query))
+
     async def look(self, names: Sequence[str]) -> dict[str, dict[str, list[str]]]:
         """Return which versions there are of some names, and for names that nobody has, which are spelled alike."""
         gateway, channels = self._gateway(sharded=False), self._request["channels"]
@@ -160,6 +187,10 @@ class Solver:
             }
             for name, there in versions.items()
         }
+
+
+def _rank(name: str, query: str) -> tuple[bool, bool, int, str]:
+    return (name != query, not name.startswith(query), len(name), name)
 
 
 def virtual_packages(overrides: Mapping[str, str]) -> list[GenericVirtualPackage]:

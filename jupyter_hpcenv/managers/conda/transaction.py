@@ -162,6 +162,10 @@ class Work:
         """Find out what there is instead of some names."""
         self.answer["looked"] = await self._solver().look(self._request["look"])
 
+    async def _search(self) -> None:
+        """Find names that have a word in them."""
+        self.answer["found"] = await self._solver().search(self._request["query"], self._request["limit"])
+
     async def _take(self, records: Sequence[RepoDataRecord]) -> None:
         """Go on with these records; write them down for a later request, and say what they are."""
         self._records = list(records)
@@ -222,6 +226,7 @@ class Work:
         missing = await self._missing()
         if self._request["offline"] and (afar := [each for each in missing if not each.url.startswith("file:")]):
             raise NotCached(", ".join(sorted(each.file_name for each in afar)))
+        part("weighing").check(self._request, self._packages, self._coming, missing)
         if missing:
             self._fetcher = part("fetching").Fetcher(self._packages, self._client(), self._request["retries"])
             await self._watched(self._fetcher.bring(missing), "download", self._fetcher.figures)

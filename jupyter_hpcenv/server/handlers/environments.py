@@ -127,9 +127,9 @@ class Packages(Handler):
     @web.authenticated
     @authorized("read")
     async def get(self, environment: str) -> None:
-        """Answer names and versions, read from its files."""
+        """Answer names and versions, read from its files; what it inherits comes last, and is marked."""
         identifier = self.environment_id(environment)
-        self.reply(await self.call(lambda desk: desk.packages(identifier)))
+        self.reply(await self.call(lambda desk: desk.packages(identifier, inherited=True)))
 
 
 class Export(Handler):

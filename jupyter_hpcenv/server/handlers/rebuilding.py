@@ -1,10 +1,10 @@
-"""Serve what builds an environment again: where it was, and at another location."""
+"""Serve what builds an environment again, where it was or at another location, and what takes the last act back."""
 
 from __future__ import annotations
 
 from tornado import web
 
-from ...models import MoveRequest, RebuildRequest
+from ...models import MoveRequest, RebuildRequest, UndoRequest
 from .base import Handler, authorized
 from .environments import begun
 
@@ -33,3 +33,23 @@ class Move(Handler):
         key = self.idempotency_key()
         asked = self.body(MoveRequest)
         begun(self, await self.call_slow(lambda desk: desk.move(identifier, asked.location, key)))
+
+
+class Undo(Handler):
+    """What takes the last act back."""
+
+    @web.authenticated
+    @authorized("read")
+    async def get(self, environment: str) -> None:
+        """Answer what can be undone, until when, and what that would change."""
+        identifier = self.environment_id(environment)
+        self.reply(await self.call_slow(lambda desk: desk.undoable(identifier)))
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, environment: str) -> None:
+        """Submit the undoing; answer the operation, which for a deletion is finished by then."""
+        identifier = self.environment_id(environment)
+        key = self.idempotency_key()
+        asked = self.body(UndoRequest)
+        begun(self, await self.call_slow(lambda desk: desk.undo(identifier, asked, key)))

@@ -18,11 +18,18 @@ export function PackageField(props: {
   wrong?: string;
   /** What can be typed, in place of what is said where an environment is made. */
   hint?: string;
+  /** What is typed and no package yet, where somebody else follows it. */
+  text?: string;
+  onText?: (text: string) => void;
+  /** Going there does not yet mean what was typed. */
+  beside?: React.RefObject<HTMLElement>;
   /** *channels* came along with a pasted command line of conda's. */
   onChange: (value: string[], channels: string[]) => void;
 }): JSX.Element {
   const { trans, actions } = useHpcEnv();
-  const [text, setText] = React.useState('');
+  const [own, setOwn] = React.useState('');
+  const text = props.text ?? own;
+  const setText = props.onText ?? setOwn;
   const [refused, setRefused] = React.useState('');
   const box = React.useRef<HTMLDivElement>(null);
   const input = React.useRef<HTMLInputElement>(null);
@@ -98,7 +105,7 @@ export function PackageField(props: {
           aria-invalid={!!(props.wrong || refused)}
           aria-describedby={`${props.id}-hint`}
           onChange={event => setText(event.target.value)}
-          onBlur={() => text.trim() && add(text)}
+          onBlur={event => text.trim() && !props.beside?.current?.contains(event.relatedTarget) && add(text)}
           onPaste={event => {
             const pasted = event.clipboardData.getData('text');
             if (/[\r\n,]/.test(pasted) || (conda ? /\s/.test(pasted.trim()) : splitPackages(pasted).length > 1)) {

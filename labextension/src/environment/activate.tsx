@@ -46,7 +46,7 @@ export function Activate(props: { environment: IEnvironmentDetail }): JSX.Elemen
 function Loaded(props: { environment: IEnvironmentDetail; dialect: IDialect }): JSX.Element | null {
   const { trans, model } = useHpcEnv();
   const { environment, dialect } = props;
-  const activation = useLoaded(() => model.api.activation(environment.id, dialect.value), `${environment.id} ${environment.revision}`);
+  const activation = useLoaded(() => model.api.activation(environment.id, dialect.value), `${environment.id} ${environment.revision} ${environment.prefix}`);
   if (activation.error) {
     return <Trouble title={trans.__('The activation could not be read')} error={activation.error} onRetry={activation.reload} />;
   }

@@ -57,6 +57,10 @@ export function ChangePlan(props: { environment: IEnvironment; changing: Changin
           event.preventDefault();
           event.stopPropagation();
           void changing.apply();
+        } else if (event.key === 'Escape' && !event.defaultPrevented) {
+          event.preventDefault();
+          event.stopPropagation();
+          onCancel();
         }
       }}
     >
@@ -142,7 +146,8 @@ function Refused(props: { error: HpcEnvError }): JSX.Element {
   );
 }
 
-function Notes(props: { running: number }): JSX.Element {
+/** What to know of any change before it is done. */
+export function Notes(props: { running: number }): JSX.Element {
   const { trans } = useHpcEnv();
   return (
     <>

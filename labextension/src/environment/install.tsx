@@ -7,17 +7,23 @@ import type { Language } from '../tokens';
 import { useHpcEnv } from '../ui/context';
 import { Button } from '../ui/controls';
 import type { Changing } from './changing';
+import { Found } from './found';
 import type { IWish } from './wish';
 
 export function InstallField(props: {
   id: string;
+  environment: string;
   language: Language;
   changing: Changing;
   onPlan: (wish: IWish) => void;
+  /** Leads to where modules are chosen; undefined where there are none. */
+  onModules?: () => void;
 }): JSX.Element {
   const { trans } = useHpcEnv();
   const { id, changing } = props;
   const [tried, setTried] = React.useState(false);
+  const [text, setText] = React.useState('');
+  const found = React.useRef<HTMLElement>(null);
   const box = React.useRef<HTMLDivElement>(null);
   const focus = (): void => box.current?.querySelector<HTMLElement>('[data-field="packages"]')?.focus();
   React.useEffect(focus, []);
@@ -58,9 +64,25 @@ export function InstallField(props: {
             : trans.__('Names as on the package index, with versions if you like: numpy, scipy>=1.14.')
         }
         wrong={refusal ? [refusal.message, ...refusal.hints].join(' ') : tried && changing.install.length === 0 ? trans.__('Name a package first.') : undefined}
+        text={text}
+        onText={setText}
+        beside={found}
         onChange={(install, channels) => {
           setTried(false);
           changing.edit(install, channels);
+        }}
+      />
+      <Found
+        ref={found}
+        environment={props.environment}
+        text={text}
+        chosen={changing.install}
+        onModules={props.onModules}
+        onAdd={name => {
+          setText('');
+          setTried(false);
+          changing.edit([...changing.install, name]);
+          focus();
         }}
       />
       {changing.channels.length > 0 && (

@@ -119,7 +119,7 @@ function useFindings(environment: IEnvironmentDetail): IFinding[] {
 function Uses(props: { environment: IEnvironmentDetail }): JSX.Element {
   const { trans, actions, model } = useHpcEnv();
   const { environment } = props;
-  const activation = useLoaded(() => model.api.activation(environment.id), environment.id);
+  const activation = useLoaded(() => model.api.activation(environment.id), `${environment.id} ${environment.revision} ${environment.prefix}`);
   const kernel = publishedKernel(environment);
   const running = model.kernelsRunning(environment);
   const usable = environment.state === 'ready' || environment.state === 'newer';

@@ -15,6 +15,10 @@ export interface ILine {
   /** The whole address behind the source. */
   from: string;
   asked: boolean;
+  /** Seen, and not the environment's own: nothing can be done with it here. */
+  inherited: boolean;
+  /** Which other package of this name it hides, or is hidden by. */
+  note: string;
   /** What a change calls it. */
   called: string;
 }
@@ -41,7 +45,7 @@ export function PackageTable(props: { lines: ILine[]; sort: ISort; onSort: (sort
   const [kept, setAt] = React.useState<ICell | null>(null);
   const anchor = React.useRef<string>();
   const table = React.useRef<HTMLTableElement>(null);
-  const rows = lines.map(line => line.key);
+  const rows = lines.filter(line => !line.inherited).map(line => line.key);
   const at = tabStop(kept, rows);
   const all = rows.length > 0 && rows.every(row => acts?.selected.has(row));
 
@@ -155,7 +159,8 @@ function Row(props: {
   onToggle: (whole: boolean) => void;
 }): JSX.Element {
   const { trans } = useHpcEnv();
-  const { line, acts, selected, stop } = props;
+  const { line, selected, stop } = props;
+  const acts = line.inherited ? undefined : props.acts;
   const name = plain(line.name);
   const cell = (column: number): { 'data-cell': string; tabIndex: number } => ({
     'data-cell': `${column} ${line.key}`,
@@ -163,6 +168,7 @@ function Row(props: {
   });
   return (
     <tr className={selected ? 'jp-mod-selected' : undefined} aria-selected={acts && selected}>
+      {props.acts && !acts && <td />}
       {acts && (
         <td>
           <input
@@ -174,12 +180,16 @@ function Row(props: {
           />
         </td>
       )}
-      <td>{name}</td>
+      <td>
+        {name}
+        {line.note && <small>{plain(line.note)}</small>}
+      </td>
       <td>{plain(line.version)}</td>
       <td className="jp-HpcEnv-muted jp-HpcEnv-optional" title={plain(line.from)}>
         {line.source}
       </td>
       <td className="jp-HpcEnv-muted jp-HpcEnv-optional">{line.asked ? trans.__('you') : ''}</td>
+      {props.acts && !acts && <td />}
       {acts && (
         <td className="jp-HpcEnv-rowActs">
           <IconButton icon={newerIcon} label={trans.__('Update %1', name)} onClick={() => acts.onUpdate([line])} {...cell(1)} />

@@ -18,7 +18,7 @@ export function folded(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-type Only = 'all' | 'asked' | 'conda' | 'pip';
+type Only = 'all' | 'asked' | 'conda' | 'pip' | 'own' | 'inherited';
 
 export interface IPackagesProps {
   environment: IEnvironmentDetail;
@@ -27,6 +27,8 @@ export interface IPackagesProps {
   changing: Changing;
   /** How packages are asked for; null where they can not be changed. */
   language: Language | null;
+  /** Leads to where modules are chosen; undefined where there are none. */
+  onModules?: () => void;
 }
 
 export function Packages(props: IPackagesProps): JSX.Element {
@@ -69,22 +71,38 @@ export function Packages(props: IPackagesProps): JSX.Element {
     environment.packages.map(requirement => folded(/^[A-Za-z0-9._-]*/.exec(requirement.replace(/^(\S+::|pip:\s*)/, ''))?.[0] ?? ''))
   );
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = packages.value.map(item => ({ ...item, of: sourceOf(item) }));
+  const all = packages.value.map(item => ({ ...item, of: sourceOf(item), inherited: !!item.inherited }));
+  const own = all.filter(item => !item.inherited).length;
   const conda = all.filter(item => item.of.by === 'conda').length;
-  const both = conda > 0 && conda < all.length;
-  const fits = (item: { name: string; of: ISource }): boolean =>
-    only === 'all' || (only === 'asked' ? asked.has(folded(item.name)) : item.of.by === only);
+  const both = conda > 0 && conda < own;
+  const isAsked = (item: { name: string; inherited: boolean }): boolean => !item.inherited && asked.has(folded(item.name));
+  const fits = (item: { name: string; of: ISource; inherited: boolean }): boolean => {
+    switch (only) {
+      case 'all':
+        return true;
+      case 'own':
+        return !item.inherited;
+      case 'inherited':
+        return item.inherited;
+      case 'asked':
+        return isAsked(item);
+      default:
+        return item.of.by === only;
+    }
+  };
   const lines: ILine[] = all
     .filter(fits)
     .filter(item => words.every(word => `${item.name} ${item.version} ${item.source}`.toLowerCase().includes(word)))
     .sort((a, b) => a[sort.by].localeCompare(b[sort.by], undefined, { numeric: true, sensitivity: 'base' }) * (sort.up ? 1 : -1))
     .map(item => ({
-      key: `${item.of.by} ${item.name} ${item.version}`,
+      key: item.inherited ? `${item.source} ${item.name} ${item.version}` : `${item.of.by} ${item.name} ${item.version}`,
       name: item.name,
       version: item.version,
       source: sourceWord(item.of, both, trans),
       from: item.of.from,
-      asked: asked.has(folded(item.name)),
+      asked: isAsked(item),
+      inherited: item.inherited,
+      note: item.note ?? '',
       // in an environment of conda pip has its own part
       called: language === 'conda' && item.of.by === 'pip' ? `pip: ${item.name}` : item.name
     }));
@@ -93,13 +111,19 @@ export function Packages(props: IPackagesProps): JSX.Element {
     ...(both
       ? [
           { value: 'conda' as const, label: trans.__('conda %1', conda) },
-          { value: 'pip' as const, label: trans.__('pip %1', all.length - conda) }
+          { value: 'pip' as const, label: trans.__('pip %1', own - conda) }
+        ]
+      : []),
+    ...(own < all.length
+      ? [
+          { value: 'own' as const, label: trans.__('Its own %1', own) },
+          { value: 'inherited' as const, label: trans.__('Inherited %1', all.length - own) }
         ]
       : []),
     ...(asked.size > 0 ? [{ value: 'asked' as const, label: trans.__('Asked for') }] : [])
   ];
   // nothing that is not seen is acted on
-  const selected = new Set(lines.flatMap(line => (kept.has(line.key) ? [line.key] : [])));
+  const selected = new Set(lines.flatMap(line => (kept.has(line.key) && !line.inherited ? [line.key] : [])));
   const chosen = lines.filter(line => selected.has(line.key));
   const changeable = language !== null && !busy;
   const cancel = (): void => {
@@ -144,7 +168,7 @@ export function Packages(props: IPackagesProps): JSX.Element {
             }}
           />
         </div>
-        {(asked.size > 0 || both) && <Toggles<Only> label={trans.__('Show')} choices={choices} value={only} onChange={setOnly} />}
+        {choices.length > 1 && <Toggles<Only> label={trans.__('Show')} choices={choices} value={only} onChange={setOnly} />}
         {changeable && (
           <div className="jp-HpcEnv-actions jp-HpcEnv-push">
             <Button onClick={() => plan({ verb: 'update_all', packages: [] })}>{trans.__('Update all…')}</Button>
@@ -156,7 +180,14 @@ export function Packages(props: IPackagesProps): JSX.Element {
       </div>
       {changeable && changing.installing && (
         <div className="jp-HpcEnv-installArea">
-          <InstallField id={`hpcenv-${environment.id}-install`} language={language} changing={changing} onPlan={plan} />
+          <InstallField
+            id={`hpcenv-${environment.id}-install`}
+            environment={environment.id}
+            language={language}
+            changing={changing}
+            onPlan={plan}
+            onModules={props.onModules}
+          />
         </div>
       )}
       {planned && <ChangePlan environment={environment} changing={changing} wish={planned} onCancel={cancel} />}

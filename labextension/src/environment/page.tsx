@@ -17,6 +17,7 @@ import { PageHead } from '../ui/head';
 import { Acted, useActed } from './acted';
 import { Activate } from './activate';
 import { Export } from './export';
+import { History } from './history';
 import { Kernels } from './kernels';
 import { Modules } from './modules';
 import { MoveForm } from './move';
@@ -27,7 +28,7 @@ import { planTold } from './change-plan';
 import { ShareForm } from './sharing';
 import { placeWord } from './states';
 
-export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate' | 'export';
+export type Tab = 'overview' | 'packages' | 'kernels' | 'modules' | 'activate' | 'export' | 'history';
 
 /** A tab that was asked for from elsewhere; each asking is an object of its own. */
 export interface ITurn {
@@ -116,7 +117,8 @@ function Shown(props: {
   const id = `hpcenv-${environment.id}`;
   const modules = (environment.modules?.load.length ?? 0) > 0 || (environment.origin === 'own' && model.modules.present);
   const exportable = environment.origin !== 'foreign' && (environment.state === 'ready' || environment.state === 'module_missing');
-  const there = wanted === 'modules' ? modules : wanted === 'export' ? exportable : true;
+  const own = environment.origin === 'own';
+  const there = { modules, export: exportable, history: own }[wanted as string] ?? true;
   const tab = there ? wanted : 'overview';
   React.useEffect(() => {
     void model.modules.refresh();
@@ -174,11 +176,12 @@ function Shown(props: {
         label={environment.name}
         tabs={[
           { value: 'overview', label: trans.__('Overview') },
-          { value: 'packages', label: trans.__('Packages'), count: packages.value?.length },
+          { value: 'packages', label: trans.__('Packages'), count: packages.value?.filter(each => !each.inherited).length },
           { value: 'kernels', label: trans.__('Kernels'), count: environment.kernels.length },
           ...(modules ? [{ value: 'modules' as const, label: trans.__('Modules'), count: environment.modules?.load.length ?? 0 }] : []),
           { value: 'activate', label: trans.__('Activate') },
-          ...(exportable ? [{ value: 'export' as const, label: trans.__('Export') }] : [])
+          ...(exportable ? [{ value: 'export' as const, label: trans.__('Export') }] : []),
+          ...(own ? [{ value: 'history' as const, label: trans.__('History') }] : [])
         ]}
         value={tab}
         onChange={setTab}
@@ -199,6 +202,7 @@ function Shown(props: {
             packages={packages}
             changing={changing}
             language={languageOf(environment, model.site?.managers ?? [])}
+            onModules={modules ? () => setTab('modules') : undefined}
           />
         )}
         {tab === 'kernels' && <Kernels environment={environment} />}
@@ -215,6 +219,17 @@ function Shown(props: {
         )}
         {tab === 'activate' && <Activate environment={environment} />}
         {tab === 'export' && <Export environment={environment} />}
+        {tab === 'history' && (
+          <History
+            environment={environment}
+            changed={props.changed}
+            onUndone={operation => {
+              // it is followed where changes of packages are
+              changing.watch(operation.id);
+              setTab('packages');
+            }}
+          />
+        )}
       </div>
     </div>
   );

@@ -1,46 +1,17 @@
 /** How large an environment is, asked again while the server measures it. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import React from 'react';
 import { bytes, count } from '../format';
 import type { IEnvironmentDetail, ISize } from '../tokens';
+import { useAskedAgain } from '../ui/asked-again';
 import { useHpcEnv } from '../ui/context';
-
-const FIRST_WAIT = 1_000;
-const LAST_WAIT = 15_000;
 
 /** What is known of the size of one's own environment; null while nothing is, or where nobody is asked. */
 export function useSize(environment: Pick<IEnvironmentDetail, 'id' | 'origin' | 'state' | 'revision' | 'prefix'>): ISize | null {
   const { model } = useHpcEnv();
-  const [size, setSize] = React.useState<ISize | null>(null);
   const asked = environment.origin === 'own' && (environment.state === 'ready' || environment.state === 'module_missing');
   const { id, revision, prefix } = environment;
-  React.useEffect(() => {
-    setSize(null);
-    if (!asked) {
-      return;
-    }
-    let timer = 0;
-    let wanted = true;
-    const ask = async (wait: number): Promise<void> => {
-      try {
-        const answer = await model.api.size(id);
-        if (wanted) {
-          setSize(answer);
-          if (answer.measuring) {
-            timer = window.setTimeout(() => void ask(Math.min(LAST_WAIT, wait * 1.5)), wait);
-          }
-        }
-      } catch {
-        // a figure that is not there is left out; the page says elsewhere that the server does not answer
-      }
-    };
-    void ask(FIRST_WAIT);
-    return () => {
-      wanted = false;
-      window.clearTimeout(timer);
-    };
-  }, [model, asked, id, revision, prefix]);
-  return size;
+  // a figure that is not there is left out; the page says elsewhere that the server does not answer
+  return useAskedAgain<ISize>(asked ? () => model.api.size(id) : null, size => size.measuring, `${id} ${revision} ${prefix}`).value;
 }
 
 /** “1.84 GB, 9,500 files”; empty while it is not known. */

@@ -1,5 +1,5 @@
 /** The steps of an operation: the same list that the sidebar's n/m and the status item count. */
-import { checkIcon } from '@jupyterlab/ui-components';
+import { checkIcon, closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import { bytes, seconds } from '../format';
 import { failIcon } from '../icons';
@@ -25,6 +25,7 @@ export function Steps(props: { operation: IOperation }): JSX.Element {
           key={step.name}
           step={step}
           current={at === operation.step - 1 && !isFinished(operation)}
+          cancelled={operation.state === 'cancelled'}
           progress={step.state === 'running' ? operation.progress : null}
         />
       ))}
@@ -32,29 +33,34 @@ export function Steps(props: { operation: IOperation }): JSX.Element {
   );
 }
 
-function StepLine(props: { step: IStep; current: boolean; progress: IProgress | null }): JSX.Element {
+function StepLine(props: { step: IStep; current: boolean; cancelled: boolean; progress: IProgress | null }): JSX.Element {
   const { trans } = useHpcEnv();
-  const { step, current, progress } = props;
-  const state = step.state === 'running' && !current ? 'todo' : step.state;
+  const { step, current, cancelled, progress } = props;
+  // a step that somebody ended did not go wrong
+  const ended = cancelled && step.state === 'failed' ? 'cancelled' : step.state;
+  const state = ended === 'running' && !current ? 'todo' : ended;
   const said = {
     todo: trans.__('to do'),
     running: trans.__('running'),
     done: trans.__('done'),
-    failed: trans.__('failed')
+    failed: trans.__('failed'),
+    cancelled: trans.__('cancelled')
   }[state];
   const detail = [figures(progress, trans.__.bind(trans)), step.detail].filter(Boolean).join(', ');
   return (
-    <li className={{ todo: 'todo', running: 'now', done: 'ok', failed: 'fail' }[state]} aria-current={current ? 'step' : undefined}>
+    <li className={{ todo: 'todo', running: 'now', done: 'ok', failed: 'fail', cancelled: 'todo' }[state]} aria-current={current ? 'step' : undefined}>
       {state === 'done' ? (
         <Icon icon={checkIcon} kind="ok" />
       ) : state === 'failed' ? (
         <Icon icon={failIcon} kind="error" />
+      ) : state === 'cancelled' ? (
+        <Icon icon={closeIcon} />
       ) : (
         <span className={state === 'running' ? 'jp-HpcEnv-spinner' : 'jp-HpcEnv-ring'} />
       )}
       <span>
         {step.title}
-        <Hidden>, {said}</Hidden>
+        {state === 'cancelled' ? <>, {said}</> : <Hidden>, {said}</Hidden>}
       </span>
       <span className="jp-HpcEnv-num jp-HpcEnv-small">{step.seconds !== null && state !== 'todo' ? seconds(step.seconds, trans) : ''}</span>
       {detail && <small>{detail}</small>}

@@ -1,15 +1,17 @@
 /** The panel: New, filter, the list, and what stands in its place while there is none. */
-import { addIcon, closeIcon, refreshIcon, searchIcon } from '@jupyterlab/ui-components';
+import { addIcon, closeIcon, ellipsesIcon, refreshIcon, searchIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 import { canDelete } from '../actions';
 import { readFile, startWith } from '../create/start';
-import { moment } from '../format';
+import { moment, plain } from '../format';
 import { layersIcon } from '../icons';
 import { placeOf } from '../operation/verbs';
+import { VIEWS, viewTitle } from '../page';
 import { Blank, Callout, Trouble } from '../ui/blocks';
 import { useDelay, useHpcEnv, useModel, useTicking } from '../ui/context';
 import { Button, Icon, IconButton } from '../ui/controls';
 import { ICursor, Line, makeLines, NOWHERE, prune } from './cursor';
+import { openMenu } from './menu';
 import { IRow, looseWord, makeGroups, makeRows } from './rows';
 import type { PanelState } from './state';
 import { Tree } from './tree';
@@ -91,6 +93,16 @@ export function EnvironmentList(props: { state: PanelState }): JSX.Element {
         </Button>
         <span className="jp-HpcEnv-push" />
         <IconButton icon={refreshIcon} label={trans.__('Refresh')} onClick={() => void model.refresh()} />
+        <IconButton
+          icon={ellipsesIcon}
+          label={trans.__('Room and trash')}
+          aria-haspopup="menu"
+          onClick={event => {
+            const place = event.currentTarget.getBoundingClientRect();
+            const acts = VIEWS.map(view => ({ id: view, label: viewTitle(view, trans), section: 0, run: () => actions.pages?.open({ view }) }));
+            openMenu(acts, place.left, place.bottom, trans.__('Room and trash'));
+          }}
+        />
       </div>
       <div className="jp-HpcEnv-filter">
         <div className="jp-HpcEnv-field">
@@ -214,7 +226,7 @@ function Stale(): JSX.Element {
   useTicking(true, 1000);
   const left = Math.max(0, Math.round((model.retryAt - Date.now()) / 1000));
   const since = model.listedAt ? trans.__('This is the list of %1.', moment(model.listedAt)) : '';
-  const what = model.error?.offline ? trans.__('No connection.') : (model.error?.message ?? '');
+  const what = model.error?.offline ? trans.__('No connection.') : [model.error?.message ?? '', ...(model.error?.hints ?? [])].map(plain).join(' ');
   return (
     <div className="jp-HpcEnv-stale">
       <Callout

@@ -14,6 +14,7 @@ from traitlets.config import Config
 
 from jupyter_hpcenv.catalog.sizes import BLOCK, Sizes, stamp_of, weigh
 from jupyter_hpcenv.errors import LocationUnavailable
+from jupyter_hpcenv.files import DEEPEST, remove_tree
 from jupyter_hpcenv.models import Environment
 from jupyter_hpcenv.patience import Slow
 from jupyter_hpcenv.site import Site
@@ -179,3 +180,18 @@ def test_what_is_kept_of_the_dead_goes(prefix: Path) -> None:
     assert sizes.forget({"0" * 32}) == 0
     assert sizes.forget(set()) == 1
     assert sizes.known(row(prefix)).bytes is None
+
+
+def test_folders_in_each_other_without_end_are_an_answer(tmp_path: Path) -> None:
+    deep = tmp_path / "a"
+    deep.mkdir()
+    handle = os.open(deep, os.O_RDONLY)
+    for _ in range(DEEPEST + 50):
+        os.mkdir("d", dir_fd=handle)
+        below = os.open("d", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = below
+    os.close(handle)
+    with pytest.raises(LocationUnavailable, match="folders lie in each other"):
+        weigh(deep)
+    remove_tree(deep)

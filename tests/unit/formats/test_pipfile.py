@@ -61,7 +61,7 @@ def test_packages_groups_and_python() -> None:
         ('a = {file = "https://example.org/a.whl"}', "packages.a.file"),
         ('a = {version = "*", index = "private"}', "packages.a.index.*another index"),
         ('a = "newest"', "packages.a.*no range"),
-        ('"--index-url=x" = "*"', "option"),
+        ('"--index-url=x" = "*"', "no name of a package"),
         ('a = {version = "*", os_name = "== \'a\' or 1"}', "packages.a.os_name.*no condition"),
         ("a = 1", "packages.a.*must have keys"),
         ("a = ['x']", "packages.a.*must have keys"),
@@ -123,3 +123,9 @@ def test_a_lockfile_of_another_kind_is_refused() -> None:
         pipfile.read_lock("{}", ALL)
     with pytest.raises(InvalidRequest, match="“six” comes twice"):
         pipfile.read_lock('{"_meta": {}, "default": {"six": {}, "six": {}}}', ALL)
+
+
+@pytest.mark.parametrize("name", ["six @ https://evil.example/x.whl", "six>=1", "-e .", "six[x]", "", "six ; x"])
+def test_a_key_is_a_name_and_nothing_else(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="name of a package"):
+        pipfile.read(f"[packages]\n{json.dumps(name)} = '*'\n", ALL)

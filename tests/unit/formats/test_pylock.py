@@ -117,3 +117,21 @@ def test_any_version_is_read_or_refused(text: str) -> None:
     except InvalidRequest:
         return
     assert not set(found.version) & set(" \n\t;#@\\")
+
+
+def test_a_package_in_two_versions_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="another version"):
+        pylock.read(lock(SIX + SIX.replace("1.16.0", "1.16.1")), ALL)
+    marked = SIX.replace('version = "1.16.0"', 'version = "1.16.0"\nmarker = "python_version < \'3\'"')
+    assert len(pylock.read(lock(SIX + marked.replace("1.16.0", "1.15.0")), ALL).locked) == 2
+
+
+def test_an_archive_of_another_computer_is_refused() -> None:
+    text = f"""
+[[packages]]
+name = "six"
+archive = {{ url = "file:///etc/passwd", hashes = {{ sha256 = "{ONE}" }} }}
+"""
+    with pytest.raises(InvalidRequest, match="another computer"):
+        pylock.read(lock(text), ALL)
+    assert pylock.read(lock(text.replace("file:///etc/passwd", "https://h.example/six-1.0.tar.gz")), ALL).locked

@@ -101,3 +101,19 @@ def test_the_sites_rules_count() -> None:
     assert pyproject.read(text, ALL).pip
     with pytest.raises(InvalidRequest, match="does not allow"):
         pyproject.read(text, Rules(allow_vcs=False))
+
+
+@pytest.mark.timeout(20)
+def test_what_is_included_many_times_counts_once() -> None:
+    """Forty lines that each include the next one twice would else ask for a million million packages."""
+    lines = [f"g{n} = [{{include-group = 'g{n + 1}'}}, {{include-group = 'g{n + 1}'}}]" for n in range(15)]
+    text = "[dependency-groups]\n" + "\n".join(lines) + "\ng15 = ['six']\n"
+    assert pyproject.read(text, ALL, groups=["g0"]).pip == ["six"]
+    met: set[str] = set()
+    from jupyter_hpcenv.formats.keyed import load_toml
+
+    listed = load_toml(text).get("dependency-groups")
+    assert len(pyproject._group("g0", listed, dict(listed.entries()), (), met)) == 1
+    extras = [f"e{n} = ['demo[e{n + 1}]', 'demo[e{n + 1},e{n + 1}]']" for n in range(15)]
+    text = "[project]\nname = 'demo'\n[project.optional-dependencies]\n" + "\n".join(extras) + "\ne15 = ['six']\n"
+    assert pyproject.read(text, ALL, ["e0"]).pip == ["six"]

@@ -154,3 +154,9 @@ def test_hints_follow_what_was_typed() -> None:
         with pytest.raises(InvalidRequirement) as caught:
             parse_requirement(text, ALL)
         assert hint in caught.value.hints[0]
+
+
+def test_brackets_in_brackets_are_refused_and_not_a_fault() -> None:
+    line = "six; " + "(" * 600 + "python_version > '3'" + ")" * 600
+    with pytest.raises(InvalidRequirement):
+        parse_requirement(line, Rules())
