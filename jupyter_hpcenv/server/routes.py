@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ..managers.contract import Hit
 from ..models import (
     AdoptRequest,
     Cache,
@@ -403,7 +402,7 @@ ROUTES: tuple[Route, ...] = (
         "read",
         searching.Search,
         "Where a package can be had; who could not be asked is an entry without a version, whose note says why",
-        list[Hit],
+        "list[Hit]",
         query=(
             Query("query", "A name or, for channels and folders, a part of one."),
             Query("environment", "Id of the environment that it is for; left out: for new ones."),

@@ -15,6 +15,7 @@ from ..admission.undoing import Undo as Undo
 from ..admission.using import Activation as Activation
 from ..doctor import Finding as Finding
 from ..lifecycle.health import Health as Health
+from ..managers.contract import Hit as Hit
 from ..managers.contract import ManagerFacts
 from ..models import Location, PythonFact
 from ..modules import Available
