@@ -30,6 +30,28 @@ class Error(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hints: list[str]
 
 
+class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What one file of the site's policy says."""
+
+    path: str
+    contact: str
+    default: dict[str, str]
+    enforced: dict[str, Any]
+    """Its rules, by name; those that it leaves out allow anything."""
+    reasons: dict[str, str]
+
+
+class SitePolicy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may be asked for here."""
+
+    allow_editable: bool
+    allow_vcs: bool
+    allow_urls: bool
+    files: list[PolicyFile]
+    message: str
+    """Why the policy can not be read, so that nothing can be changed; empty if it can."""
+
+
 class SiteFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a client must know before it asks for anything."""
 
@@ -42,7 +64,7 @@ class SiteFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     locations: list[Location]
     module_system: str
     presets: list[Any]
-    policy: dict[str, bool]
+    policy: SitePolicy
     name_pattern: str
     reserved_names: list[str]
     trash_days: int
