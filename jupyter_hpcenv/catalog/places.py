@@ -127,7 +127,7 @@ class Places:
             return False
 
 
-_NONE = _Names((0, 0, 0, 0), 0.0, 0.0, [])
+_NONE = _Names((0, 0, 0, 0, 0), 0.0, 0.0, [])
 
 
 def _names(descriptor: int, kept: _Names) -> _Names:
