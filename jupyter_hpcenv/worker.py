@@ -253,7 +253,8 @@ def _change(
         raise
     undo.done(kept, record, manager, site)
     exact.keep(record, manager, site, report)
-    history.note(site, record.id, "change" if work.earlier is None else "undo", operation=ticket.id, plan=outcome.plan)
+    verb, asked = ("change", packages.told(work.changes)) if work.earlier is None else ("undo", "")
+    history.note(site, record.id, verb, asked, operation=ticket.id, plan=outcome.plan)
     return {"environment": record.id, "prefix": record.prefix, "plan": outcome.plan}
 
 

@@ -75,7 +75,14 @@ def is_stray(found: Found) -> bool:
 
 def better(places: Sequence[Location]) -> Location | None:
     """Return a location outside home where caches could be: one that is not purged, if there is one."""
-    ready = [each for each in places if each.state == "ready" and each.root and not is_on_home(Path(each.root))]
+    ready = [
+        each
+        for each in places
+        if each.state == "ready"
+        and each.root
+        and not each.sharing  # that is for environments of colleagues
+        and not is_on_home(Path(each.root))
+    ]
     return next((each for each in ready if each.purge_days is None), next(iter(ready), None))
 
 

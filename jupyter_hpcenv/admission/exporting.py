@@ -192,6 +192,10 @@ _PEP508: dict[str, Callable[[Record, Manager], Exported]] = {
 }
 
 
+#: Each is what files of it are usually called.
+FORMATS = frozenset({*_CONDA, *_PEP508, "modules.txt", "capsule.json"})
+
+
 def export(record: Record, manager: Manager, form: str) -> Exported:
     """Return *record*'s environment as a file of that *form*; empty: what was asked for.
 

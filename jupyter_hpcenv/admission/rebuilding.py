@@ -16,7 +16,7 @@ from .. import claims, kernels, policy
 from ..catalog import Catalog, lockfiles
 from ..catalog.lockfiles import Lockfile
 from ..errors import HpcenvError, KernelRunning, NameTaken, PythonNotFound, WrongState
-from ..lifecycle import create, exact, rebuild, templates
+from ..lifecycle import create, exact, health, rebuild, templates
 from ..lifecycle.packages import note_of
 from ..lifecycle.surroundings import surroundings
 from ..managers import integrity
@@ -39,14 +39,20 @@ def check_rebuildable(row: Environment) -> None:
     if row.state in ("ready", "python_gone", "module_missing"):
         raise WrongState(
             f"{row.name} is there, so it is not built again. {row.message}".rstrip(),
-            hints=["To have other packages in it, use “update”; to bring back a killed change, “repair”."],
+            hints=[
+                "Its files are as they were installed, so there is nothing to build again.",
+                "To have other packages in it, use “update”; to bring back a killed change, “repair”.",
+            ],
         )
     raise WrongState(f"{row.name} can not be built again now. {row.message}", hints=["List the environments again."])
 
 
 def is_damaged(row: Environment) -> bool:
-    """Tell whether files of an environment are gone that were installed: a purge takes them one by one."""
-    return row.manager != "modules" and any(facts is None for _, facts in integrity.files(Path(row.prefix)))
+    """Tell whether files of an environment are gone, or are not as they were installed."""
+    if row.manager == "modules":
+        return False
+    gone = any(facts is None for _, facts in integrity.files(Path(row.prefix)))
+    return gone or not health.of_files(row, hashes=True).healthy
 
 
 def check_movable(row: Environment, location: str) -> None:

@@ -48,7 +48,7 @@ def check_place(record: Record, site: Site) -> None:
     if isinstance(value, dict) and value.get("sharing"):
         return
     allowed = [name for name, each in site.locations.items() if isinstance(each, dict) and each.get("sharing")]
-    hints = [f"These locations are for sharing: {', '.join(allowed)}."] if allowed else []
+    hints = [f"Move it to one that is: “jupyter hpcenv move {record.name} {each}”." for each in allowed[:3]]
     raise Refused(
         f"{record.name} can not be shared, because the location {record.location} is not for sharing.",
         hints=hints or [f"Ask {site.contact or 'the staff of this centre'} for a location with “sharing”: True."],

@@ -115,19 +115,19 @@ class Places:
             state: EnvironmentState = "slow" if is_silent(error) else "broken"
             return unusable_row(Path(place), location, state, error), None
         except OSError as error:
-            if error.errno == errno.EACCES and not self._is_mine(place):
+            if error.errno == errno.EACCES and self._is_anothers(place):
                 return None, None  # somebody's own; who uses it and may not any more is told by what is kept of it
             return unusable_row(Path(place), location, "slow", unreadable(error, Path(place))), None
         return row_at(place, location, record, look, own=uid == self._uid), record
 
-    def _is_mine(self, place: str) -> bool:
+    def _is_anothers(self, place: str) -> bool:
         try:
-            return os.lstat(place).st_uid == self._uid
-        except OSError:
+            return os.lstat(place).st_uid != self._uid
+        except OSError:  # the folder that it is in is closed
             return False
 
 
-_NONE = _Names((0, 0, 0, 0), 0.0, 0.0, [])
+_NONE = _Names((0, 0, 0, 0, 0), 0.0, 0.0, [])
 
 
 def _names(descriptor: int, kept: _Names) -> _Names:

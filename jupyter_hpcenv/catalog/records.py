@@ -30,13 +30,13 @@ _RECORD = str(RECORD)
 SETTLED = 2.0
 
 
-#: What a stat says of a file's content: while this stays, so does what was read.
-Stamp = tuple[int, int, int, int]
+#: What a stat says of a file's content and owner: while this stays, so does what was read.
+Stamp = tuple[int, int, int, int, int]
 
 
 def stamp_of(facts: os.stat_result) -> Stamp:
     """Return what tells one state of a file from another."""
-    return (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev)
+    return (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_dev, facts.st_uid)
 
 
 class Records:

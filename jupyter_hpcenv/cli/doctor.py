@@ -93,7 +93,9 @@ def _compared(found: Health, name: str) -> list[str]:
         *lines,
         *rest,
         end + told + ".",
-        "Install what they belong to again, or take the environment to be damaged.",
+        f"Build it again with the same versions: “jupyter hpcenv rebuild {name}”.",
+        "If the same files are damaged then, the cache of packages has them so: “jupyter hpcenv caches --clean”, and "
+        "build it again.",
     ]
 
 

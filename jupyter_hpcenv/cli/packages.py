@@ -125,17 +125,31 @@ def remove(session: Session, reference: str, unwanted: tuple[str, ...], dry_run:
     "requirements-full.txt, requirements-hashed.txt or pylock.toml of others; modules.txt; capsule.json. Default: what "
     "was asked for.",
 )
-@click.option("--output", "-o", metavar="FILE", default="", help="Write it there; default: print it.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    default="",
+    help="Write it there, in the format that FILE is called; default: print it.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @with_session
-def export(session: Session, reference: str, form: str, output: str) -> None:
+def export(session: Session, reference: str, form: str, output: str, force: bool) -> None:
     """Write down what an environment holds, so that others can make it again.
 
     “create --file” reads these files. The full ones have exact versions, the others what was asked for.
     """
     from pathlib import Path
 
+    from ..admission.exporting import FORMATS
+    from ..errors import NameTaken
     from ..files import explain
 
+    name = Path(output).name if output not in ("", "-") else ""
+    if name and not form and name in FORMATS:
+        form = name  # who writes a file of that name wants that format
+    if name and not force and Path(output).is_file():
+        raise NameTaken(f"{output} is there already.", hints=["Name another file, or say --force to replace it."])
     found = session.admission.export(reference, form)
     for note in found.notes:
         session.output.warn(note)

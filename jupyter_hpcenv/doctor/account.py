@@ -110,7 +110,7 @@ def _kernelspec(folder: Path) -> Iterator[Finding]:
             advice="The tool that made it has to write it anew, with a recent ipykernel: "
             f"“{argv[0]} -m ipykernel install --user --name {folder.name}”.",
         )
-    if own and (writers := who_can_write(folder / "kernel.json")):
+    if own and (writers := who_can_write(folder / "kernel.json", {os.geteuid()})):
         yield Finding(
             code="kernel_writable",
             message=f"Others can change the kernel {folder.name}: {', '.join(str(each) for each in writers[:3])}.",

@@ -35,10 +35,21 @@ def examine(detail: EnvironmentDetail, place: Location | None = None, computer: 
 
 
 def _python(detail: EnvironmentDetail) -> Iterator[Finding]:
-    if detail.state == "missing":
+    if detail.state == "missing" and detail.origin != "own":
         yield Finding(
             code="prefix_gone",
-            message=f"{detail.prefix} is not there any more. {detail.message}".strip(),
+            message=detail.message,
+            breaks="Your kernel of it explains why it does not start.",
+            severity="broken",
+            environment=detail.id,
+            path=detail.prefix,
+            advice=f"It is not yours to build again: ask {detail.owner or 'its owner'}. "
+            f"“jupyter hpcenv unuse {detail.name}” takes your kernel of it away.",
+        )
+    elif detail.state == "missing":
+        yield Finding(
+            code="prefix_gone",
+            message=detail.message or f"{detail.prefix} is not there any more.",
             breaks="Nothing of it can be used; its kernel explains why.",
             severity="broken",
             environment=detail.id,
@@ -182,7 +193,7 @@ def _user_site(detail: EnvironmentDetail) -> Iterator[Finding]:
 def _rights(detail: EnvironmentDetail) -> Iterator[Finding]:
     if detail.manager == "modules" or detail.state == "missing":
         return
-    writers = who_can_write(Path(detail.prefix))
+    writers = who_can_write(Path(detail.prefix), {os.geteuid()})
     if writers:
         yield Finding(
             code="others_can_write",

@@ -37,6 +37,7 @@ QUIET = 60.0
 #: What uv keeps at the top of its cache.
 _OF_UV = re.compile(r"\w[\w-]*-v\d+|\.lock|\.gitignore|\.git|CACHEDIR\.TAG|\.tmp\w+")
 
+_PIP = re.compile(r"pip[\d.]*")
 _CONDAS = ("conda", "mamba", "micromamba")
 
 
@@ -211,7 +212,10 @@ def _is_of(place: Place, folder: Path, words: list[str], env: dict[str, str]) ->
     names = [Path(word).name for word in words[:3]]
     if place.kind == "conda":
         return any(name in _CONDAS for name in names[:2])
-    is_pip = any(re.fullmatch(r"pip[\d.]*", name) for name in names[:2]) or words[1:3] == ["-m", "pip"]
+    of_python = names[0].startswith("python") and (
+        words[1:3] == ["-m", "pip"] or _PIP.fullmatch(names[1] if names[1:] else "")
+    )
+    is_pip = bool(_PIP.fullmatch(names[0]) or of_python)  # “uv pip” has a cache of its own
     return is_pip and os.path.realpath(places.pip(env).path) == str(folder)
 
 

@@ -34,6 +34,7 @@ AS_BEFORE = "Everything is as it was before."
 
 #: How often a repair that is killed is begun again unasked.
 TRIES = 3
+_TOLD = 5  # packages of one request
 
 
 class Note(msgspec.Struct, kw_only=True):
@@ -53,6 +54,13 @@ class Work(msgspec.Struct, kw_only=True):
     """In canonical form."""
     earlier: Earlier | None = None
     """What is to be there again; None: `changes` says what is to be done."""
+
+
+def told(changes: Changes) -> str:
+    """Return what was asked for in a few words, for the history."""
+    asked = [("install", changes.install), ("update", changes.update), ("remove", changes.remove)]
+    words = [f"{verb} {', '.join(lines[:_TOLD])}{', …' * (len(lines) > _TOLD)}" for verb, lines in asked if lines]
+    return "; ".join([*words, *(["update all"] if changes.update_all else [])])
 
 
 def steps(manager: Manager, record: Record) -> list[Step]:

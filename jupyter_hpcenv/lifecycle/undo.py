@@ -47,6 +47,12 @@ def done(kept: Earlier | None, record: Record, manager: Manager, site: Site) -> 
         return
     with contextlib.suppress(HpcenvError, OSError):  # without it, nobody knows whether another tool changed it since
         there = manager.list_packages(Path(record.prefix))
+        same = {each.name: (each.version, each.source) for each in there} == {
+            name: (version, kept.sources.get(name)) for name, version in kept.versions.items()
+        }
+        if same and record.packages == kept.packages:
+            earlier.drop(kept.environment, kept.operation, site)  # it changed nothing: the one before can be undone
+            return
         earlier.write(msgspec.structs.replace(kept, after={each.name: each.version for each in there}), site)
     earlier.forget(record.id, site, but=kept.operation)
 

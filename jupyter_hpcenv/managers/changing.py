@@ -162,7 +162,8 @@ def _held(changes: Changes, asked: Sequence[str], before: Mapping[str, str], aft
         listed = ", ".join([*stay.values()][:_NAMED])
         return [f"{len(stay)} packages stay as they were asked for: {listed}, …; install one by its name to lift that."]
     return [
-        f"{name} stays at {before[name]}, because “{line}” was asked for; install “{name}” to lift that."
+        f"{name} stays at {before[name]}: nothing newer was found that fits “{line}”, which was asked for. “install "
+        f"{name}” lifts that, and an update then takes the newest."
         for name, line in stay.items()
     ]
 

@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 from ..errors import IndexUnreachable, PackageNotFound
 
-PATIENCE = 3.0  # seconds for all questions together
+PATIENCE = 10.0  # seconds for all questions together; on a login node that is busy each takes a second
 MOST_NAMES = 20
 _LARGEST = 50_000_000  # bytes of an answer
 

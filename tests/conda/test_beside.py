@@ -35,6 +35,7 @@ def test_each_verb_of_the_table_does_what_it_says(user: Cli, tmp_path: Path) -> 
         words[1] = f"climate{number or ''}"
         made = user.data_of(*words, "--no-kernel")
         assert made["manager"] == "conda"
+    (user.home / "environment.yml").unlink()
     assert user(*shlex.split(export)).returncode == 0
     assert "dependencies:" in (user.home / "environment.yml").read_text()
     installed = user.data_of(*shlex.split(module))

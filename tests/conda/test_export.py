@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -76,8 +77,23 @@ def test_one_exact_format_leads_to_the_next_and_back(cli: Cli) -> None:
         source = name
     (first, last) = (text for (form, _), text in described.items() if form == "pixi.lock")
     assert first == last
-    cli.data_of("export", "first", "--format", "capsule.json", "-o", "described")
+    cli.data_of("export", "first", "--format", "capsule.json", "-o", "described", "--force")
     whole = cli.data_of("create", "whole", "--file", "described", "--no-kernel")
     assert names(whole["prefix"]) == names(made["prefix"])
     by_pip = {each.name: each.version for each in list_packages(Path(whole["prefix"]), not_by="conda")}
     assert by_pip["iniconfig"] == "2.0.0", "a capsule has what pip installed, too"
+
+
+def test_the_page_as_printed(cli: Cli) -> None:
+    """What docs/how-to/users/packages.md says of conda environments."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "users" / "packages.md"
+    text = page.read_text().partition("Of a conda environment:")[2]
+    commands = re.findall(r"^\$ jupyter hpcenv (.*?)(?:  +#.*)?$", text, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["export", "export", "create"]
+    cli.data_of("create", "climate", "hpc-tiny=1.0", "--manager", "conda", "--no-kernel")
+    for command in commands:
+        done = cli(*command.split(), *(["--no-kernel"] if command.startswith("create") else []))
+        assert done.returncode == 0, done.stderr
+    assert "dependencies:" in (cli.home / "environment.yml").read_text()
+    assert (cli.home / "explicit.txt").read_text().count("@EXPLICIT") == 1
+    assert "hpc-tiny" in [each["name"] for each in cli.data_of("packages", "again")]

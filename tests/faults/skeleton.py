@@ -119,7 +119,7 @@ class SkeletonManager(Manager):
 def install() -> None:
     """Make it known to admission and worker of this process, and let its Python's answer prove a kernel."""
     from jupyter_hpcenv import managers, worker
-    from jupyter_hpcenv.admission import desk
+    from jupyter_hpcenv.admission import holding
     from jupyter_hpcenv.managers import load_managers
 
     def with_skeleton(config: Any, site: Site) -> dict[str, Manager]:
@@ -128,7 +128,7 @@ def install() -> None:
     def ask(record: Any, launch: Path, env: Any, check: Any, deadline: float) -> dict[str, str]:
         return remembered("asked", launch, lambda: preflight._ask_python(record, launch, env, check, 60.0))
 
-    vars(worker)["load_managers"] = vars(desk)["load_managers"] = with_skeleton
+    vars(worker)["load_managers"] = vars(holding)["load_managers"] = with_skeleton
     vars(preflight)["_ask_kernel"] = ask
     compiled: dict[Any, Any] = {}
     translate = jinja2.Environment.compile

@@ -276,7 +276,18 @@ def test_a_computer_with_an_older_system(admission: Admission, finished: Wait) -
     (Path(detail.prefix) / "conda-meta").mkdir()
     (Path(detail.prefix) / "conda-meta/new-1-0.json").write_text('{"depends": ["__glibc >=2.34,<3.0.a0"]}')
     assert "new needs glibc 2.34" in seen(detail, older)["glibc_older"].message
-    assert set(seen(detail, here._replace(root=Path("/nonexistent"), system="other9"))) == {"other_system"}
+    other = set(seen(detail, here._replace(root=Path("/nonexistent"), system="other9")))
+    assert other - {"files_gone"} == {"other_system"}  # WHEEL, which was taken away above
+
+
+def test_files_that_are_gone_without_any_purge(admission: Admission, finished: Wait) -> None:
+    detail = made(admission, finished, packages=["six==1.16.0"])
+    file = next(Path(detail.prefix).glob("lib/python3.*/site-packages/six.py"))
+    file.unlink()
+    one = found(admission, "files_gone")
+    assert (one.fix, "six.py" in one.message, "purged" in one.message) == ("rebuild", True, False)
+    assert [each.code for each in mended(admission)] == ["files_gone"]
+    assert file.exists()
 
 
 class Purged:

@@ -46,6 +46,16 @@ def test_the_page_about_packages(user: Cli) -> None:
     assert "netCDF4" in said["packages climate --own"]
     assert said["packages climate --inherited"] == ""
     assert "netcdf4" in said["search netcdf --manager venv"]
+    user.env.pop("UV_OFFLINE")  # the copy gets a kernel, which comes from the index
+    written = (PAGES / "packages.md").read_text().partition("## Write down")[2].partition("Of a conda environment")[0]
+    assert list(run(user, written)) == [
+        "export climate -o requirements-full.txt",
+        "create again --file requirements-full.txt",
+    ]
+    assert user.data_of("export", "again", "--format", "requirements-full.txt")["text"].startswith("asttokens")
+    refused = user("export", "climate", "-o", "requirements-full.txt")
+    assert (refused.returncode, "--force" in refused.stderr) == (4, True)
+    assert user("export", "climate", "-o", "requirements-full.txt", "--force").returncode == 0
 
 
 def test_the_page_about_undoing(user: Cli) -> None:

@@ -426,3 +426,17 @@ def test_nothing_moves_into_another_environment(desk: Desk, shelf: Path, tmp_pat
         odd.admission.move("a", "nested")
     with pytest.raises(Refused, match="inside another environment"):
         odd.create("b", location="nested")
+
+
+def test_what_is_not_as_it_was_installed_is_built_again(desk: Desk) -> None:
+    """One byte, and neither size nor time tell of it."""
+    before = desk.create("a", "six==1.16.0")
+    with pytest.raises(WrongState):
+        desk.admission.rebuild("a")
+    file = next(Path(before.prefix).glob("lib/python3*/site-packages/six.py"))
+    text, facts = file.read_bytes(), file.stat()
+    file.unlink()  # it may be linked to a cache
+    file.write_bytes(text.replace(b"1", b"7", 1))
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    desk.succeeded(desk.admission.rebuild("a"))
+    assert file.read_bytes() == text

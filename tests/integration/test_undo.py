@@ -203,3 +203,11 @@ def test_killed_in_the_middle_it_is_as_before_and_can_be_tried_again(desk: Desk)
     assert desk.versions("a") == there
     assert (Path(row.prefix) / ".hpcenv" / "environment.json").read_bytes() == record
     assert undo(desk)["went"] == ["hpcneeds"]
+
+
+def test_what_changed_nothing_does_not_count(desk: Desk) -> None:
+    """An update that finds nothing newer leaves the change before it to be undone."""
+    desk.create("a", "hpcdemo<2")
+    change(desk, install=["hpcneeds"])
+    change(desk, update=["hpcdemo"])
+    assert undo(desk)["went"] == ["hpcneeds"]

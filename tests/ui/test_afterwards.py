@@ -71,7 +71,11 @@ def lab(ground: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     config = tmp_path_factory.mktemp("site")
     settings = {"VenvManager": {"find_links": [str(wheels)], "probe_index": False}, "Site": {"locations": locations}}
     (config / "jupyter_server_config.json").write_text(json.dumps(settings))
-    lab = start_lab(tmp_path_factory.mktemp("lab"), JUPYTER_CONFIG_PATH=str(config))
+    lab = start_lab(
+        tmp_path_factory.mktemp("lab"),
+        JUPYTER_CONFIG_PATH=str(config),
+        PIP_CACHE_DIR=str(tmp_path_factory.mktemp("pip")),  # which no pip of another test uses
+    )
     yield lab
     stop_lab(lab)
 
@@ -197,6 +201,18 @@ def test_it_is_shared_and_taken_back(view: Any, made: Any) -> None:
     assert not os.stat(row["prefix"]).st_mode & 0o077
 
 
+def test_where_it_can_not_be_shared_is_said_at_once(view: Any, made: Any) -> None:
+    small(made)
+    form = open_page(view, "small")
+    choose(view, "Share…")
+    asked = form.get_by_role("form", name="Share small")
+    expect(asked).to_contain_text("The location home is not for sharing.")
+    expect(asked).to_contain_text("shared is. Move it there first.")
+    look(view, "share-closed", briefly=True)
+    asked.get_by_role("button", name="Move to…").click()
+    expect(form.get_by_role("form", name="Move small")).to_be_visible()
+
+
 def succeed(view: Any, operation: dict[str, Any]) -> None:
     """Wait for an operation that was begun by REST."""
     while operation["state"] in ("pending", "running"):
@@ -294,6 +310,24 @@ def test_what_was_deleted_comes_back_from_the_trash(view: Any, made: Any) -> Non
     expect(view.panel.get_by_role("treeitem", name="small, ready")).to_be_visible()
     expect(trash.get_by_role("button", name="Restore small")).to_have_count(0)
     assert row_of(view, "small")["state"] == "ready"
+
+
+def test_the_trash_makes_room(view: Any, made: Any) -> None:
+    row = small(made)
+    view.lab.api("DELETE", f"environments/{row['id']}")
+    view.panel.get_by_role("button", name="Room and trash").click()
+    view.page.get_by_role("menuitem", name="Trash").click()
+    trash = page_of(view).get_by_role("list", name="Deleted environments")
+    buttons = trash.get_by_role("button", name="Delete small for good…")
+    expect(buttons.first).to_be_visible()
+    before = buttons.count()
+    buttons.first.click()
+    asked = view.page.get_by_role("dialog")
+    expect(asked).to_contain_text("Delete small for good?")
+    assert row["id"] in [each["id"] for each in view.lab.api("GET", "trash")]  # nothing is sent before the answer
+    asked.get_by_role("button", name="Delete for good").click()
+    expect(buttons).to_have_count(before - 1)
+    assert row["id"] not in [each["id"] for each in view.lab.api("GET", "trash")]
 
 
 def test_room_is_looked_at_and_made(view: Any, made: Any) -> None:

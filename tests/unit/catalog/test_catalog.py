@@ -12,7 +12,7 @@ from traitlets.config import Config
 from jupyter_hpcenv import activation
 from jupyter_hpcenv.catalog import Catalog
 from jupyter_hpcenv.catalog.foreign import foreign_id
-from jupyter_hpcenv.catalog.records import revised
+from jupyter_hpcenv.catalog.records import RECORD, revised
 from jupyter_hpcenv.errors import Ambiguous, NotFound
 from jupyter_hpcenv.models import ActivationFile, Kernel, Platform, Record
 from jupyter_hpcenv.names import kernel_name, new_environment_id
@@ -494,3 +494,14 @@ class TestActivationFiles:
         put(catalog, places["home"], "climate", activation=["lmod"])
         (row,) = catalog.environments()
         assert row.activation == [ActivationFile(dialect="lmod", name="hpcenv/climate", path="")]
+
+
+def test_whoever_owns_a_record_now_decides_whose_it_is(catalog: Catalog, places: dict[str, Path]) -> None:
+    """A file that changes hands keeps its time and size."""
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    put(catalog, places["home"], "a")
+    assert [row.origin for row in catalog.environments()] == ["own"]
+    for path in (places["home"] / "a", (places["home"] / "a" / RECORD).parent, places["home"] / "a" / RECORD):
+        os.chown(path, 43002, 43002)
+    assert [row.origin for row in catalog.environments()] == ["shared"]
