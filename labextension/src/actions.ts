@@ -181,6 +181,28 @@ export class Actions {
     }
   }
 
+  /** Ask first, then delete what lies in the trash for good. Return how many went. */
+  async deleteForGood(items: readonly Pick<ITrashItem, 'id' | 'name'>[]): Promise<number> {
+    const trans = this.trans;
+    if (items.length === 0 || !(await this.confirmForGood(items))) {
+      return 0;
+    }
+    const gone: string[] = [];
+    for (const item of items) {
+      const done = await this.attempt(async () => {
+        await this.model.api.deleteForGood(item.id);
+        return true;
+      }, trans.__('%1 could not be deleted for good.', item.name));
+      if (done) {
+        gone.push(item.name);
+      }
+    }
+    if (gone.length > 0) {
+      this.announcer.say(trans._n('%2 is deleted for good.', '%1 environments are deleted for good.', gone.length, gone[0]));
+    }
+    return gone.length;
+  }
+
   /** Change packages; *key* makes a repeated sending the same operation. Throws `HpcEnvError`. */
   async changePackages(environment: Pick<IEnvironment, 'id'>, changes: IChanges, key: string = UUID.uuid4()): Promise<IOperation> {
     return this.begun(await this.model.api.changes(environment.id, changes, key));
@@ -208,16 +230,25 @@ export class Actions {
     return this.begun(await this.model.api.undo(environment.id, key));
   }
 
-  /** Trust a colleague's environment and get a kernel of one's own for it. */
-  async use(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
-    const { warnings } = await this.model.api.use(environment.id);
-    await this.told(this.trans.__('You can use %1: its kernel is on the launcher.', environment.name), warnings ?? []);
+  /** Trust a colleague's environment and get a kernel of one's own for it; false where it has none to give. */
+  async use(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<boolean> {
+    const { kernels, warnings } = await this.model.api.use(environment.id);
+    const published = kernels.length > 0;
+    const text = published
+      ? this.trans.__('You can use %1: its kernel is on the launcher.', environment.name)
+      : this.trans.__('%1 was added without a kernel, for its owner made it without one. It can be used in a terminal.', environment.name);
+    await this.told(text, warnings ?? []);
+    return published;
   }
 
   /** Take that kernel away. */
-  async unuse(environment: Pick<IEnvironment, 'id' | 'name'>): Promise<void> {
+  async unuse(environment: Pick<IEnvironment, 'id' | 'name' | 'kernels'>): Promise<void> {
     await this.model.api.unuse(environment.id);
-    await this.told(this.trans.__('You do not use %1 any more: its kernel is gone from the launcher.', environment.name));
+    const text =
+      environment.kernels.length > 0
+        ? this.trans.__('You do not use %1 any more: its kernel is gone from the launcher.', environment.name)
+        : this.trans.__('You do not use %1 any more.', environment.name);
+    await this.told(text);
   }
 
   /** The same from where no page can say why not. */
@@ -307,7 +338,14 @@ export class Actions {
     }
   }
 
-  private async confirm(busy: IEnvironment[]): Promise<boolean> {
+  private confirmForGood(items: readonly Pick<ITrashItem, 'name'>[]): Promise<boolean> {
+    const trans = this.trans;
+    const title = trans._n('Delete %2 for good?', 'Delete %1 environments for good?', items.length, items[0].name);
+    const body = trans._n('It can not be restored afterwards.', 'They can not be restored afterwards.', items.length);
+    return this.ask(title, body, trans.__('Delete for good'));
+  }
+
+  private confirm(busy: IEnvironment[]): Promise<boolean> {
     const trans = this.trans;
     const kernels = busy.reduce((sum, environment) => sum + this.model.kernelsRunning(environment), 0);
     const title =
@@ -316,16 +354,13 @@ export class Actions {
       kernels > 0
         ? trans._n('%1 kernel is running.', '%1 kernels are running.', kernels)
         : trans.__('A kernel of it is running outside this server.');
-    const result = await showDialog({
-      title,
-      body,
-      buttons: [
-        Dialog.cancelButton({ label: trans.__('Cancel') }),
-        Dialog.warnButton({ label: trans.__('Shut down and delete') })
-      ],
-      defaultButton: 0
-    });
-    return result.button.accept;
+    return this.ask(title, body, trans.__('Shut down and delete'));
+  }
+
+  /** Ask before what can not be taken back, with the focus on Cancel. */
+  private async ask(title: string, body: string, accept: string): Promise<boolean> {
+    const buttons = [Dialog.cancelButton({ label: this.trans.__('Cancel') }), Dialog.warnButton({ label: accept })];
+    return (await showDialog({ title, body, buttons, defaultButton: 0 })).button.accept;
   }
 
   private offerUndo(items: ITrashItem[]): void {

@@ -197,6 +197,11 @@ export class Api {
     return this.send('POST', ['trash', id, 'restore']);
   }
 
+  /** Make it unrestorable; its bytes go in the background. */
+  deleteForGood(id: string): Promise<null> {
+    return this.send('DELETE', ['trash', id]);
+  }
+
   operations(): Promise<IOperation[]> {
     return this.send('GET', ['operations']);
   }

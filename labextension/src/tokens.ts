@@ -237,6 +237,8 @@ export interface ILocation {
   purge_days?: number | null;
   /** Null where the site does not say. */
   backed_up?: boolean | null;
+  /** Whether environments there may be shared. */
+  sharing?: boolean;
 }
 
 /** How packages are asked for: as requirements of Python's index, or as match specs. */

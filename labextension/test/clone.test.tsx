@@ -48,7 +48,7 @@ describe('a copy', () => {
     expect(s.page.text()).toContain('A copy of <b>x</b>: exactly its packages');
     await s.page.click(s.page.button('Create'));
     expect(s.page.get('aside [role="alert"]').textContent).toContain('No: <b>x</b>.First do this.');
-    await s.page.click(s.page.button('Start from scratch instead'));
+    await s.page.click(s.page.button('Start without a copy'));
     expect(s.page.all('[data-field="packages"]').length).toBeGreaterThan(0);
     expect(document.activeElement).toBe(s.page.get('[data-first]'));
   });

@@ -41,6 +41,26 @@ describe('the page for a new environment', () => {
     expect(submitted.map(done => done.environment.name)).toEqual(['hydro']);
   });
 
+  it('says of each location what Room and caches says of it', async () => {
+    const [home, scratch] = site().locations;
+    const root = `/scratch/${'a'.repeat(80)}`;
+    const rules = { purge_days: 30, backed_up: false, sharing: true, free_files: 40_000, total_files: 100_000 };
+    w.server.set('GET site', site({ locations: [home, { ...scratch, ...rules, root }] }));
+    await w.model.refreshSite();
+    await open();
+    const [first, second] = page.all('.jp-HpcEnv-place');
+    expect(first.textContent).toBe('home/home/a/envs41.2 of 50 GB used');
+    const said = ['Files that nobody used go after 30 days.', 'Not backed up.', 'For sharing with colleagues.', '1.9 of 5 TB used', '60,000 of 100K files used'];
+    expect(second.textContent).toBe(`scratch${root}${said.join('')}`);
+    expect(second.querySelector(`[title="${root}"]`)?.textContent).toBe(root);
+  });
+
+  it('starts from packages by name, or from a file', async () => {
+    await open();
+    const words = page.all('[aria-label="Start from"] label, [aria-label="Start from"] [role="radio"]').map(node => node.textContent);
+    expect(words).toEqual(['Packages', 'A file']);
+  });
+
   it('submits with Ctrl+Enter from any field', async () => {
     await open({ name: 'hydro' });
     await page.press(packages(), 'Enter', { ctrlKey: true });

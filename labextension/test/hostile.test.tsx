@@ -203,7 +203,7 @@ async function screen(name: string, text: string | null): Promise<IDrawn> {
     case 'forms': {
       const about = { ...(text === null ? facts : poisoned(facts, text)), location: 'x' };
       const ends = { onClose: () => undefined, onDone: () => undefined };
-      const page = await draw(w, <><ShareForm environment={about} {...ends} /><MoveForm environment={about} {...ends} /></>);
+      const page = await draw(w, <><ShareForm onMove={() => undefined} environment={about} {...ends} /><MoveForm environment={about} {...ends} /></>);
       expect(page.all('form')).toHaveLength(2);
       return page;
     }

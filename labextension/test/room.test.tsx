@@ -1,10 +1,12 @@
 /** Pages about all environments: what was deleted, and the room that all takes. */
+import { Notification } from '@jupyterlab/apputils';
 import { CommandRegistry } from '@lumino/commands';
 import React, { act } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addCommands, ICommandOptions } from '../src/commands';
 import { samePlace } from '../src/pages';
-import { facts, RoomPage } from '../src/room/page';
+import { facts } from '../src/room/filled';
+import { RoomPage } from '../src/room/page';
 import { TrashPage } from '../src/room/trash';
 import type { ICache, ISize, ITrashItem } from '../src/tokens';
 import { NO } from './acts';
@@ -46,6 +48,59 @@ describe('the trash', () => {
     expect(document.activeElement).toBe(page.button('Restore <b>new</b>'));
   });
 
+  /** What the dialog in front says; its button is pressed. */
+  async function answer(kind: 'accept' | 'reject'): Promise<string> {
+    const dialog = document.querySelector('.jp-Dialog') as HTMLElement;
+    const text = dialog.textContent ?? '';
+    await act(async () => (dialog.querySelector(`.jp-mod-${kind}`) as HTMLElement).click());
+    await page?.settle();
+    return text;
+  }
+
+  it('makes room: one item goes for good after it was asked', async () => {
+    const [old, hostile] = [item('old', '2026-11-20T08:00:00.000Z'), { ...item('<b>new</b>', '2026-11-21T08:00:00.000Z'), id: 'n'.repeat(32) }];
+    w.server.set('GET trash', [old, hostile]);
+    w.server.set(`DELETE trash/${hostile.id}`, () => {
+      w.server.set('GET trash', [old]);
+      return undefined;
+    });
+    page = await draw(w, <TrashPage />);
+    const press = page.button('Delete <b>new</b> for good…');
+    press.focus();
+    await page.click(press);
+    expect(await answer('reject')).toContain('Delete <b>new</b> for good?It can not be restored afterwards.');
+    expect(w.server.writes).toEqual([]);
+    expect(page.all('li')).toHaveLength(2);
+    await page.click(page.button('Delete <b>new</b> for good…'));
+    expect(w.server.writes).toEqual([]);
+    await answer('accept');
+    expect(w.server.writes.map(call => `${call.method} ${call.path.split('?')[0]}`)).toEqual([`DELETE trash/${hostile.id}`]);
+    expect(page.all('li b').map(node => node.textContent)).toEqual(['old']);
+    expect(document.activeElement).toBe(page.button('Delete old for good…'));
+  });
+
+  it('is emptied after it was said how many go, and says what stays', async () => {
+    const error = vi.spyOn(Notification, 'error').mockReturnValue('');
+    const all = ['a', 'b', 'c'].map((name, at) => item(name, `2026-11-2${at}T08:00:00.000Z`));
+    w.server.set('GET trash', all);
+    page = await draw(w, <TrashPage />);
+    await page.click(page.button('Empty the trash…'));
+    expect(await answer('reject')).toContain('Delete 3 environments for good?They can not be restored afterwards.');
+    expect(w.server.writes).toEqual([]);
+    w.server.set(`DELETE trash/${all[0].id}`, undefined);
+    w.server.set(`DELETE trash/${all[1].id}`, new Refusal(409, NO));
+    w.server.set(`DELETE trash/${all[2].id}`, () => {
+      w.server.set('GET trash', [all[1]]);
+      return undefined;
+    });
+    await page.click(page.button('Empty the trash…'));
+    await answer('accept');
+    expect(w.server.writes.map(call => call.method)).toEqual(['DELETE', 'DELETE', 'DELETE']);
+    expect(error.mock.calls.map(call => call[0])).toEqual(['b could not be deleted for good. No: <b>x</b>. First do this.']);
+    expect(page.all('li b').map(node => node.textContent)).toEqual(['b']);
+    error.mockRestore();
+  });
+
   it('is empty, or can not be read, and says so', async () => {
     page = await draw(w, <TrashPage />);
     expect(page.text()).toContain('The trash is empty');
@@ -79,14 +134,14 @@ describe('room', () => {
   it('is told of each location: quotas where there are any, and how long files stay', async () => {
     const [home, scratch] = site().locations;
     const quota = { quota_bytes: 50e9, used_bytes: 47e9, quota_files: 100_000, used_files: 20_000, backed_up: true };
-    w.server.set('GET site', site({ locations: [{ ...home, ...quota }, { ...scratch, purge_days: 30, backed_up: false, description: '<b>fast</b>' }] }));
+    w.server.set('GET site', site({ locations: [{ ...home, ...quota }, { ...scratch, purge_days: 30, backed_up: false, sharing: true, description: '<b>fast</b>' }] }));
     const drawn = await open();
     const [first, second] = drawn.all('.jp-HpcEnv-room > li');
     expect(first.textContent).toContain('47 of 50 GB of your quota');
     expect(first.textContent).toContain('20,000 of 100K files of your quota');
     expect(first.textContent).toContain('Backed up.');
     expect(first.querySelectorAll('.jp-HpcEnv-bar.jp-mod-warn')).toHaveLength(1);
-    for (const part of ['<b>fast</b>', 'Files that nobody used go after 30 days.', 'Not backed up.', '1.9 of 5 TB used']) {
+    for (const part of ['<b>fast</b>', 'Files that nobody used go after 30 days.', 'Not backed up.', 'For sharing with colleagues.', '1.9 of 5 TB used']) {
       expect(second.textContent).toContain(part);
     }
     expect(facts({ ...home, purge_days: null }, trans)).toEqual([]);
@@ -96,12 +151,14 @@ describe('room', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const drawn = await open([size('small', 1e6), size('<i>new</i>', null, { measuring: true }), size('large', 3e9), size('odd', null, { message: 'It is <b>gone</b>.' })]);
     const rows = (): string[] => drawn.all('tbody tr').map(row => row.textContent ?? '');
-    expect(rows()).toEqual(['largehome3 GB1,000', 'smallhome1 MB1,000', '<i>new</i>homemeasuring…', 'oddhomeIt is <b>gone</b>.']);
+    expect(rows()).toEqual(['largehomehome3 GB1,000', 'smallhomehome1 MB1,000', '<i>new</i>homehomemeasuring…', 'oddhomehomeIt is <b>gone</b>.']);
     w.server.set('GET sizes', [size('small', 1e6), size('<i>new</i>', 5e9), size('large', 3e9)]);
     await act(async () => vi.advanceTimersByTimeAsync(1_100));
     await drawn.settle();
-    expect(rows()[0]).toBe('<i>new</i>home5 GB1,000');
+    expect(rows()[0]).toBe('<i>new</i>homehome5 GB1,000');
     expect(drawn.text()).toContain('8 GB in all');
+    // where the page is narrow the column goes, and the same is said below the name
+    expect(drawn.get('tbody td .jp-HpcEnv-narrow').textContent).toBe(drawn.get('tbody td.jp-HpcEnv-optional').textContent);
     await drawn.click(drawn.button('large'));
     expect(w.actions.pages?.open).toHaveBeenCalledWith({ environment: 'large' });
     expect(w.server.writes).toEqual([]);

@@ -5,7 +5,7 @@ import { actsOf, IAct } from '../src/panel/menu';
 import { makeRows } from '../src/panel/rows';
 import type { IEnvironmentDetail } from '../src/tokens';
 import { Acts, ID, NO, SHARED } from './acts';
-import { detail, environment, Refusal, trans } from './facts';
+import { detail, environment, Refusal, site, trans } from './facts';
 
 let s: Acts;
 beforeEach(() => {
@@ -36,6 +36,28 @@ describe('sharing', () => {
     await s.becomes(s.acting('share', { state: 'succeeded', request: { group: '' } }));
     expect(drawn.text()).toContain('Shared climate with everybody on this machine.');
     expect(drawn.get('section[aria-label="Shared"]').textContent).toContain('Shared with everybody on this machine. They can use it; only you can change it.');
+  });
+
+  it('leads to a location for sharing, in place of a button that would be refused', async () => {
+    const [home, scratch] = site().locations;
+    const closed = { ...home, sharing: false };
+    s.w.server.set('GET site', site({ locations: [closed, { ...scratch, name: '<b>ours</b>', sharing: true }, { ...scratch, sharing: false }] }));
+    const drawn = await s.open();
+    await s.choose('Share…');
+    const form = drawn.get('form');
+    expect(form.textContent).toContain('The location home is not for sharing.<b>ours</b> is. Move it there first.');
+    expect(s.named('Share')).toEqual([]);
+    expect(drawn.all('form input')).toEqual([]);
+    await new Promise(requestAnimationFrame);
+    expect(document.activeElement).toBe(drawn.button('Move to…'));
+    await drawn.click(drawn.button('Move to…'));
+    expect(drawn.get('form').getAttribute('aria-label')).toBe('Move climate');
+    expect(s.w.server.writes).toEqual([]);
+    s.w.server.set('GET site', site({ locations: [closed] }));
+    await s.choose('Share…');
+    await drawn.settle();
+    expect(drawn.get('form').textContent).toContain('No location on this machine is. Ask its staff for one.');
+    expect(s.named('Move to…')).toEqual([]);
   });
 
   it('can be ended by its owner', async () => {
@@ -96,6 +118,20 @@ describe('using what a colleague shares', () => {
       [`environments/${ID}/use`, {}],
       [`environments/${ID}/unuse`, {}]
     ]);
+  });
+
+  it('says that one without a kernel was added without one', async () => {
+    const success = vi.spyOn(Notification, 'success');
+    const drawn = await s.open(SHARED);
+    s.w.server.set(`POST environments/${ID}/use`, detail(SHARED));
+    await drawn.click(drawn.button('Use'));
+    expect(success.mock.calls[0][0]).toBe('climate was added without a kernel, for its owner made it without one. It can be used in a terminal.');
+    expect(drawn.get('section[aria-label="Use"]').textContent).toContain('It was added without a kernel, for bo made it without one');
+    expect(s.named('Use')).toEqual([]);
+    s.w.server.set(`POST environments/${ID}/unuse`, undefined);
+    await drawn.click(drawn.button('Stop using'));
+    expect(success.mock.calls[1][0]).toBe('You do not use climate any more.');
+    expect(s.named('Use')).toHaveLength(1);
   });
 
   it('says in the server’s words why not', async () => {

@@ -24,7 +24,7 @@ export function Copied(props: { id: string; draft: Draft; onChange: (change: Par
         <div className="jp-HpcEnv-hint">{trans.__('It is not yours, so its variables are not taken over.')}</div>
       )}
       <Button kind="minimal" size="small" onClick={() => props.onChange({ cloneOf: '' })}>
-        {trans.__('Start from scratch instead')}
+        {trans.__('Start without a copy')}
       </Button>
     </Question>
   );

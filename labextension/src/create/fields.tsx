@@ -1,12 +1,13 @@
 /** The questions of the form that are one control each. */
 import { addIcon, caretDownEmptyIcon, checkIcon, closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
-import { bytes, bytesPair, compact, plain } from '../format';
+import { plain } from '../format';
 import { failIcon, warnIcon } from '../icons';
+import { facts, Filled } from '../room/filled';
 import type { ILocation, IPythonFact } from '../tokens';
 import { Wrong } from '../ui/blocks';
 import { useHpcEnv, useRested } from '../ui/context';
-import { Button, Icon, IconButton, Used } from '../ui/controls';
+import { Button, Icon, IconButton } from '../ui/controls';
 import { checkVariable, INameCheck, IVariable } from './draft';
 
 /** One line of the form: what is asked, and the control beside it. */
@@ -123,27 +124,6 @@ export function PythonField(props: {
   );
 }
 
-/** What is free, and a bar of what is used where the whole is known. */
-function Free(props: { free: number | null; total: number | null; what: 'bytes' | 'files' }): JSX.Element {
-  const { trans } = useHpcEnv();
-  const { free, total } = props;
-  if (free === null) {
-    return <span />;
-  }
-  const said =
-    props.what === 'files'
-      ? trans.__('%1 files free', compact(free))
-      : total === null
-        ? trans.__('%1 free', bytes(free))
-        : trans.__('%1 of %2 free', ...bytesPair(free, total));
-  return (
-    <span>
-      {said}
-      {total !== null && total > 0 && <Used part={1 - free / total} />}
-    </span>
-  );
-}
-
 export function LocationField(props: {
   name: string;
   locations: ILocation[];
@@ -166,18 +146,25 @@ export function LocationField(props: {
               onChange={() => props.onChange(location.name)}
             />
             <span>
-              <b>{location.name}</b>
+              <b>{plain(location.name)}</b>
               {location.state === 'ready' ? (
-                <span className="jp-HpcEnv-muted">{location.description || location.root}</span>
+                <span className="jp-HpcEnv-muted" title={plain(location.root)}>
+                  {plain(location.description || location.root)}
+                </span>
               ) : (
                 <span className="jp-HpcEnv-muted">
                   <Icon icon={warnIcon} kind="warn" />
-                  {location.message || trans.__('not available now')}
+                  {plain(location.message) || trans.__('not available now')}
                 </span>
               )}
+              {facts(location, trans).map(fact => (
+                <span className="jp-HpcEnv-muted" key={fact}>
+                  {fact}
+                </span>
+              ))}
             </span>
-            <Free free={location.free_bytes} total={location.total_bytes} what="bytes" />
-            <Free free={location.free_files} total={location.total_files} what="files" />
+            <Filled location={location} what="bytes" />
+            <Filled location={location} what="files" />
           </label>
         ))}
       </div>

@@ -238,7 +238,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
                 label={trans.__('Start from')}
                 name={`${id}-start`}
                 choices={[
-                  { value: 'scratch', label: trans.__('Scratch') },
+                  { value: 'scratch', label: trans.__('Packages') },
                   { value: 'file', label: trans.__('A file') }
                 ]}
                 value={draft.start}

@@ -6,8 +6,8 @@ import { useHpcEnv } from '../ui/context';
 export function Form(props: {
   title: string;
   text: string;
-  /** The button that sends it. */
-  accept: string;
+  /** The button that sends it; left out where there is nothing to send. */
+  accept?: string;
   busy: boolean;
   onAccept: () => void;
   onClose: () => void;
@@ -17,7 +17,7 @@ export function Form(props: {
   const box = React.useRef<HTMLFormElement>(null);
   React.useEffect(() => {
     // once the menu that opened it has closed and given the focus back
-    const frame = requestAnimationFrame(() => box.current?.querySelector<HTMLElement>('input:checked, input')?.focus());
+    const frame = requestAnimationFrame(() => (box.current?.querySelector<HTMLElement>('input:checked, input') ?? box.current?.querySelector('button'))?.focus());
     return () => cancelAnimationFrame(frame);
   }, []);
   return (
@@ -46,9 +46,11 @@ export function Form(props: {
         <p className="jp-HpcEnv-muted">{props.text}</p>
         {props.children}
         <div className="jp-HpcEnv-actions">
-          <Button type="submit" aria-disabled={props.busy}>
-            {props.accept}
-          </Button>
+          {props.accept && (
+            <Button type="submit" aria-disabled={props.busy}>
+              {props.accept}
+            </Button>
+          )}
           <Button onClick={props.onClose}>{trans.__('Close')}</Button>
         </div>
       </form>

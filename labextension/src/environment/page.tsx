@@ -187,7 +187,7 @@ function Shown(props: {
         onChange={setTab}
       />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${tab}`} tabIndex={-1}>
-        {tab === 'overview' && asked === 'share' && <ShareForm environment={environment} onClose={closed} onDone={() => setAsking(null)} />}
+        {tab === 'overview' && asked === 'share' && <ShareForm environment={environment} onClose={closed} onDone={() => setAsking(null)} onMove={() => setAsking('move')} />}
         {tab === 'overview' && asked === 'move' && <MoveForm environment={environment} onClose={closed} onDone={() => setAsking(null)} />}
         {tab === 'overview' && <Acted environment={environment} acted={acted} />}
         {tab === 'overview' && <Overview environment={environment} onModules={() => setTab('modules')} />}

@@ -3,9 +3,9 @@ import React from 'react';
 import { canShare, canUse, isUsed } from '../actions';
 import { plain } from '../format';
 import { sharedWith } from '../operation/outcome';
-import type { IEnvironmentDetail } from '../tokens';
-import { Wrong } from '../ui/blocks';
-import { useHpcEnv } from '../ui/context';
+import type { IEnvironmentDetail, ILocation } from '../tokens';
+import { Callout, Wrong } from '../ui/blocks';
+import { useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { Button, Segments } from '../ui/controls';
 import { Refused, useSending } from '../ui/sending';
 import { Form } from './form';
@@ -57,15 +57,25 @@ function Using(props: { environment: IEnvironmentDetail }): JSX.Element {
   const { trans, actions } = useHpcEnv();
   const { environment } = props;
   const { busy, refused, send } = useSending();
+  // added just now, and there was no kernel to publish: the list of kernels does not tell that from before
+  const [bare, setBare] = React.useState(false);
   const used = isUsed(environment);
   const owner = plain(environment.owner) || trans.__('its owner');
   const text = used
     ? trans.__('You use it: a kernel of your own starts what %1 put there.', owner)
-    : trans.__('You get a kernel of your own. To use it is to run what %1 put there, today and later.', owner);
+    : bare
+      ? trans.__('It was added without a kernel, for %1 made it without one: there is nothing of it on the launcher. It can be used in a terminal.', owner)
+      : trans.__('You get a kernel of your own. To use it is to run what %1 put there, today and later.', owner);
   // the button that was pressed gives its place to the other one, and the focus stays on it
-  const act = used
-    ? { label: trans.__('Stop using'), busy: trans.__('Sending…'), run: () => send('unuse', () => actions.unuse(environment)) }
-    : { label: trans.__('Use'), busy: trans.__('Proving the kernel…'), run: () => send('use', () => actions.use(environment)) };
+  const use = async (): Promise<void> => setBare(!(await actions.use(environment)));
+  const unuse = async (): Promise<void> => {
+    await actions.unuse(environment);
+    setBare(false);
+  };
+  const act =
+    used || bare
+      ? { label: trans.__('Stop using'), busy: trans.__('Sending…'), run: () => send('unuse', unuse) }
+      : { label: trans.__('Use'), busy: trans.__('Proving the kernel…'), run: () => send('use', use) };
   return (
     <Section title={trans.__('Use')} text={text}>
       <div className="jp-HpcEnv-actions">
@@ -78,8 +88,52 @@ function Using(props: { environment: IEnvironmentDetail }): JSX.Element {
   );
 }
 
+interface IShareForm {
+  environment: IEnvironmentDetail;
+  onClose: () => void;
+  onDone: () => void;
+  /** Asks where to move it. */
+  onMove: () => void;
+}
+
+/** Asked with whom, where it lies in a location for sharing; elsewhere the way there. */
+export function ShareForm(props: IShareForm): JSX.Element {
+  const model = useModel();
+  const read = useLoaded(() => model.refreshSite(), props.environment.id);
+  const locations = (read.value ?? model.site)?.locations ?? [];
+  const here = locations.find(each => each.name === props.environment.location);
+  // a server that does not say it is asked, and answers for itself
+  return here?.sharing === false ? <NotForSharing {...props} others={locations.filter(each => each.sharing)} /> : <Whom {...props} />;
+}
+
+/** The server would refuse it: said before anything is filled in. */
+function NotForSharing(props: IShareForm & { others: readonly ILocation[] }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { environment, others } = props;
+  const names = others.map(each => plain(each.name)).join(', ');
+  return (
+    <Form
+      title={trans.__('Share %1', plain(environment.name))}
+      text={trans.__('Those whom you name can use it and read what is in it, its variables too. Only you can change it.')}
+      accept={others.length > 0 ? trans.__('Move to…') : undefined}
+      busy={false}
+      onAccept={() => others.length > 0 && props.onMove()}
+      onClose={props.onClose}
+    >
+      <Callout kind="warn">
+        <b>{trans.__('The location %1 is not for sharing.', plain(environment.location))}</b>
+        <p>
+          {others.length > 0
+            ? trans._n('%2 is. Move it there first.', 'These are: %2. Move it to one of them first.', others.length, names)
+            : trans.__('No location on this machine is. Ask its staff for one.')}
+        </p>
+      </Callout>
+    </Form>
+  );
+}
+
 /** Asked with whom; nothing is sent before its button is pressed. */
-export function ShareForm(props: { environment: IEnvironmentDetail; onClose: () => void; onDone: () => void }): JSX.Element {
+function Whom(props: Omit<IShareForm, 'onMove'>): JSX.Element {
   const { trans, actions } = useHpcEnv();
   const { environment } = props;
   const { busy, refused, send, forget } = useSending();

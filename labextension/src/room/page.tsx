@@ -1,14 +1,15 @@
 /** Where room is, and what takes it: locations, environments by size, and the caches of installers. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
-import { bytes, bytesPair, compact, count, plain } from '../format';
+import { bytes, count, plain } from '../format';
 import { warnIcon } from '../icons';
-import type { ILocation, ISize } from '../tokens';
+import type { ISize } from '../tokens';
 import { Trouble } from '../ui/blocks';
 import { useHpcEnv, useLoaded, useModel } from '../ui/context';
 import { useAskedAgain } from '../ui/asked-again';
-import { Button, Icon, Used } from '../ui/controls';
+import { Button, Icon } from '../ui/controls';
 import { CacheList } from './caches';
+import { facts, Filled } from './filled';
 
 export function RoomPage(): JSX.Element {
   const { trans } = useHpcEnv();
@@ -53,68 +54,12 @@ function Locations(): JSX.Element {
                 </p>
               )}
             </div>
-            <Filled {...room(location)} what="bytes" />
-            <Filled {...files(location)} what="files" />
+            <Filled location={location} what="bytes" />
+            <Filled location={location} what="files" />
           </li>
         ))}
       </ul>
     </section>
-  );
-}
-
-/** How long files stay there. */
-export function facts(location: ILocation, trans: TranslationBundle): string[] {
-  return [
-    location.purge_days
-      ? trans._n('Files that nobody used go after %1 day.', 'Files that nobody used go after %1 days.', location.purge_days)
-      : '',
-    location.backed_up === true ? trans.__('Backed up.') : location.backed_up === false ? trans.__('Not backed up.') : '',
-    location.quota_message ? plain(location.quota_message) : ''
-  ].filter(Boolean);
-}
-
-interface IRoom {
-  used: number | null;
-  whole: number | null;
-  /** Whether the whole is what one may use, and not the disk. */
-  quota: boolean;
-}
-
-function of(quota: number | null | undefined, mine: number | null | undefined, free: number | null, whole: number | null): IRoom {
-  if (quota !== null && quota !== undefined && mine !== null && mine !== undefined) {
-    return { used: mine, whole: quota, quota: true };
-  }
-  return { used: free !== null && whole !== null ? whole - free : null, whole, quota: false };
-}
-
-function room(location: ILocation): IRoom {
-  return of(location.quota_bytes, location.used_bytes, location.free_bytes, location.total_bytes);
-}
-
-function files(location: ILocation): IRoom {
-  return of(location.quota_files, location.used_files, location.free_files, location.total_files);
-}
-
-function Filled(props: IRoom & { what: 'bytes' | 'files' }): JSX.Element {
-  const { trans } = useHpcEnv();
-  const { used, whole, quota, what } = props;
-  if (used === null || whole === null || whole <= 0) {
-    return <span />;
-  }
-  const pair = what === 'bytes' ? bytesPair(used, whole) : [compact(used), compact(whole)];
-  const said =
-    what === 'bytes'
-      ? quota
-        ? trans.__('%1 of %2 of your quota', ...pair)
-        : trans.__('%1 of %2 used', ...pair)
-      : quota
-        ? trans.__('%1 of %2 files of your quota', ...pair)
-        : trans.__('%1 of %2 files used', ...pair);
-  return (
-    <span>
-      {said}
-      <Used part={used / whole} />
-    </span>
   );
 }
 
@@ -156,6 +101,8 @@ function Sizes(): JSX.Element {
                   <Button kind="minimal" onClick={() => actions.pages?.open({ environment: size.environment })}>
                     {plain(size.name)}
                   </Button>
+                  {/* where the page is narrow, in place of the column */}
+                  <div className="jp-HpcEnv-muted jp-HpcEnv-small jp-HpcEnv-narrow">{plain(size.location)}</div>
                 </td>
                 <td className="jp-HpcEnv-muted jp-HpcEnv-optional">{plain(size.location)}</td>
                 <td className="jp-HpcEnv-num">{sizeOf(size, trans)}</td>
