@@ -331,7 +331,7 @@ def test_where_the_site_does_not_want_it_nothing_is_shared(a: Person) -> None:
     a.data("create", "athome", "--location", "home", "--python", "/usr/bin/python3", "--no-kernel")
     said = a.error("share", "athome", "--everybody")
     assert "not for sharing" in said
-    assert "These locations are for sharing: shared." in said
+    assert "“jupyter hpcenv move athome shared”" in said
 
 
 def test_what_colleagues_could_not_get_to_is_not_shared(a: Person, location: Path, bare: Path) -> None:

@@ -148,7 +148,7 @@ def test_what_is_read_and_each_export_of_it_give_the_same(
 @pytest.mark.parametrize("form", ["requirements-hashed.txt", "pylock.toml", "capsule.json"])
 def test_the_kernel_of_what_is_built_from_a_lockfile_is_proven(rich: Cli, form: str) -> None:
     """The export of an environment with a kernel has all of the kernel."""
-    rich.data_of("export", "whole", "--format", form, "-o", form)
+    rich.data_of("export", "whole", "-o", form, "--force")
     again = rich.data_of("create", f"again-{form}", "--file", form, "--installer", "uv")
     assert again["preflight"]["kind"] == "kernel"
     assert versions(again["prefix"]) == versions(rich.data_of("show", "whole")["prefix"])
