@@ -113,8 +113,8 @@ def test_to_restore_and_to_empty_at_once_is_one_or_the_other(admission: Admissio
             record = put(admission, location, f"e{number}")
             admission.delete(record.id)
             found = [
-                pool.submit(attempt, lambda record=record: admission.restore(record.id)),
-                pool.submit(attempt, lambda record=record: (admission.empty(record.id), admission.sweep()), number % 8),
+                pool.submit(attempt, lambda record=record: admission.restore(record.id), number % 50),
+                pool.submit(attempt, lambda record=record: (admission.empty(record.id), admission.sweep())),
             ]
             for each in found:
                 each.result()
