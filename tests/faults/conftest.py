@@ -243,19 +243,6 @@ STATES = {
 }
 
 
-#: Points that a sweep always tries all of.
-_FEW = 30
-
-
-def thinned(points: Sequence[T]) -> Sequence[T]:
-    """Return each HPCENV_FAULT_STEP-th point of a long sweep, beginning elsewhere each day; without it, all of them.
-
-    CI has not the minutes for all; in so many days it has tried each.
-    """
-    step = int(os.environ.get("HPCENV_FAULT_STEP", "1"))
-    return points if len(points) <= _FEW else points[int(time.time() // 86_400) % step :: step]
-
-
 class Rig:
     """Two lanes with the same states kept, and a sweep over points that uses both."""
 
@@ -292,7 +279,6 @@ class Rig:
 
     def sweep(self, verb: str, fault: str, points: Sequence[T], at: Callable[[Lane, T], Verdict]) -> None:
         """Try every point on whichever lane is free; fail with all points at which something was wrong."""
-        points = thinned(points)
         free = list(self.lanes)
         litter: set[str] = set()
         wrong, held, missed = [], 0, 0
