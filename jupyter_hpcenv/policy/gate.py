@@ -90,6 +90,10 @@ def with_defaults(request: CreateRequest) -> CreateRequest:
                 told.setdefault(field, value)
     if request.prefix:
         told.pop("location", None)
+    if request.manager != "venv":
+        told.pop("installer", None)  # others have none to choose
+    if request.manager == "modules" or any((request.clone_of, request.file, request.modules, request.collection)):
+        told.pop("python", None)  # that is said by what it is made from, or by its modules
     return msgspec.structs.replace(request, **told) if told else request
 
 

@@ -35,7 +35,9 @@ class Defaults(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """What is taken where a request says nothing. People may choose otherwise."""
 
     installer: str = ""
+    """Of the manager venv."""
     python: str = ""
+    """Where neither a file, nor another environment, nor modules say which one."""
     location: str = ""
 
 

@@ -18,6 +18,8 @@ from jupyter_hpcenv.models import ActivationFile, Kernel, Platform, Record
 from jupyter_hpcenv.names import kernel_name, new_environment_id
 from jupyter_hpcenv.site import Site
 
+from ...conftest import require
+
 
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, Path]:
@@ -498,8 +500,7 @@ class TestActivationFiles:
 
 def test_whoever_owns_a_record_now_decides_whose_it_is(catalog: Catalog, places: dict[str, Path]) -> None:
     """A file that changes hands keeps its time and size."""
-    if os.geteuid():
-        pytest.skip("only root gives files away")
+    require("root, to give files away,", os.geteuid() == 0)
     put(catalog, places["home"], "a")
     assert [row.origin for row in catalog.environments()] == ["own"]
     for path in (places["home"] / "a", (places["home"] / "a" / RECORD).parent, places["home"] / "a" / RECORD):

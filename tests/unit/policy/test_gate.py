@@ -116,3 +116,24 @@ def test_defaults_fill_what_a_request_leaves_open(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("HPCENV_POLICY")
     request = CreateRequest(name="a")
     assert with_defaults(request) is request
+
+
+@pytest.mark.parametrize(
+    ("request_", "filled"),
+    [
+        ({"manager": "conda"}, ("", "3.12")),
+        ({"manager": "modules", "modules": ["gcc"]}, ("", "")),
+        ({"modules": ["gcc"]}, ("uv", "")),
+        ({"collection": "work"}, ("uv", "")),
+        ({"clone_of": "b"}, ("uv", "")),
+        ({"file": "[project]"}, ("uv", "")),
+    ],
+)
+def test_defaults_say_nothing_that_the_request_has_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any], filled: tuple[str, str]
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('version = 1\n[default]\ninstaller = "uv"\npython = "3.12"\n')
+    monkeypatch.setenv("HPCENV_POLICY", str(path))
+    found = with_defaults(CreateRequest(name="a", **request_))
+    assert (found.installer, found.python) == filled
