@@ -192,7 +192,9 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
         os.nice(site.nice)
     managers = load_managers(config, site)
     if ticket.asked:
-        policy.enter(msgspec.convert(ticket.asked, policy.Asked))
+        asked = msgspec.convert(ticket.asked, policy.Asked)
+        policy.enter(asked)
+        policy.ask(ticket.verb, asked.told, ticket.user)
 
     def guard() -> None:
         if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):

@@ -25,7 +25,8 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
     """Check a request and return the operation that carries it out (or plans it), with all that was decided."""
     config, site, catalog, managers, modules = means
     check.check_words(asked_for)
-    request, contents = recreating.expand(policy.with_defaults(asked_for), means)
+    wanted, notes = policy.consulted(verb, policy.with_defaults(asked_for), username())
+    request, contents = recreating.expand(wanted, means)
     manager = check.manager_of(request, managers)
     contents = contents or check.contents_of(request, manager, site)
     requirements = check.requirements_of(request, manager, site)
@@ -53,12 +54,18 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
             python_path=choice.python.path,
             modules=list(captured.modules.load) if captured else [],
             more=verb != "plan",
+            told=policy.told(wanted),
         ),
         [] if contents is not None and manager.language == "pep508" else requirements,
         contents,
         specs=manager.language == "conda",
     )
-    policy.enter(asked_of_site, lambda: sum(row.origin == "own" for row in catalog.environments()))
+    policy.enter(
+        asked_of_site,
+        lambda: sum(row.origin == "own" for row in catalog.environments()),
+        lambda: places.taken(catalog),
+    )
+    choice.warnings += [*notes, *policy.preferences(asked_of_site)]
     work = create.Work(
         requirements=requirements,
         choice=choice,

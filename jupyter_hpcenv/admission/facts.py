@@ -57,6 +57,8 @@ def _rules() -> dict[str, Any]:
             "default": {name: value for name, value in msgspec.to_builtins(each.default).items() if value},
             "enforced": policy.rules_of(each),
             "reasons": each.reasons,
+            "preferred": each.preferred,
+            "hook": each.hook is not None,
         }
         for each in found
     ]

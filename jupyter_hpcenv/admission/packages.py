@@ -16,6 +16,7 @@ from ..managers.contract import Manager
 from ..models import BY_PIP, Changes, Record, Target, Ticket, utc_now
 from ..site import Site
 from ..site.config import username
+from . import places
 from .check import rules_of
 from .creating import Means, effective
 
@@ -50,12 +51,14 @@ def ticket(
 ) -> Ticket:
     """Return the operation that carries a change out, or plans it, with all that was decided."""
     _, site, _, _, modules = means
-    asked = canonical(changes, manager, site)
+    wanted, notes = policy.consulted("change", changes, username())
+    asked = canonical(wanted, manager, site)
     choice = manager.decide(record, asked)
     if manager.language == "conda":
         choice.warnings += modules.built_for_this(asked.install)
     else:
         choice.warnings += modules.has_them(asked.install, record.modules.load if record.modules else [])
+    choice.warnings += notes
     work = packages.Work(choice=choice, changes=asked)
     request = msgspec.to_builtins(changes)
     return of_work(record, work, manager, root, identifier, key, means, request, dry_run=changes.dry_run)
@@ -75,11 +78,18 @@ def of_work(
 ) -> Ticket:
     """Return the operation that does what was decided, or plans it; running kernels are warned of."""
     asked_of_site = policy.flat(
-        policy.Asked(manager=manager.name, installer=work.choice.installer, python=record.python),
+        policy.Asked(
+            manager=manager.name,
+            installer=work.choice.installer,
+            python=record.python,
+            told=policy.told(work.changes),
+        ),
         [*work.changes.install, *work.changes.update],
         specs=manager.language == "conda",
     )
-    policy.enter(asked_of_site)
+    adds = bool(work.changes.install or work.changes.update or work.changes.update_all)
+    policy.enter(asked_of_site, used=(lambda: places.taken(means.catalog)) if adds else None)
+    work.choice.warnings += policy.preferences(asked_of_site)
     if not dry_run and (warning := _running(record)):
         work.choice.warnings.append(warning)
     return Ticket(

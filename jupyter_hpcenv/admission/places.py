@@ -30,6 +30,15 @@ def need_of(size: Size, site: Site) -> Need:
     return Need(bytes=size.bytes + size.shared_bytes, files=size.files + size.shared_files)
 
 
+def taken(catalog: Catalog) -> int:
+    """Return the bytes of the user's own environments; what changed since it was measured is measured now.
+
+    What is linked with a cache counts too: the rule about it would hold nobody otherwise.
+    """
+    own = [row for row in catalog.environments() if row.origin == "own"]
+    return sum((size.bytes or 0) + size.shared_bytes for size in Sizing(catalog).of(own, wait=True))
+
+
 class Sizing:
     """The sizes of environments for who asks: at once as far as they are known, measured behind everybody's back."""
 

@@ -134,8 +134,10 @@ def ticket(
         python=choice.python.version,
         python_path=choice.python.path,
         modules=list(captured.modules.load) if captured else [],
+        told=policy.told(request),
     )
     policy.enter(asked_of_site)
+    policy.ask(verb, asked_of_site.told, username())
     target = Target(id=record.id, name=record.name, location=location, prefix=str(prefix))
     create.rehearse(request, work.asked, target, site)
     templates.require(site, location)

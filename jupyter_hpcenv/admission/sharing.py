@@ -59,8 +59,10 @@ def ticket(
     record: Record, sharing: Sharing | None, manager: Manager, root: Path, identifier: str, key: str, means: Means
 ) -> Ticket:
     """Return the operation that shares an environment, or with None takes that back."""
-    asked_of_site = policy.Asked(manager=manager.name, sharing=sharing is not None)
+    verb = "share" if sharing else "unshare"
+    asked_of_site = policy.Asked(manager=manager.name, sharing=sharing is not None, told=asked(sharing))
     policy.enter(asked_of_site)
+    policy.ask(verb, asked_of_site.told, username())
     if sharing is not None:
         check_place(record, means.site)
         share.check_reachable(record, sharing)
@@ -68,7 +70,7 @@ def ticket(
         raise WrongState(f"{record.name} is not shared.", hints=["Nothing has to be done."])
     return Ticket(
         id=identifier,
-        verb="share" if sharing else "unshare",
+        verb=verb,
         target=target_of(record),
         root=str(root),
         request=asked(sharing),

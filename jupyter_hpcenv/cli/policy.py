@@ -35,7 +35,14 @@ def policy(session: Session, file: str | None) -> None:
     for each in found:
         lines += [each.path + (f"  ({each.contact})" if each.contact else ""), *_table(each)]
     data = [
-        {"path": each.path, "contact": each.contact, "enforced": rules_of(each), "reasons": each.reasons}
+        {
+            "path": each.path,
+            "contact": each.contact,
+            "enforced": rules_of(each),
+            "reasons": each.reasons,
+            "preferred": each.preferred,
+            "hook": (each.hook.call or each.hook.run[0]) if each.hook else "",
+        }
         for each in found
     ]
     session.output.result(data, lines)
@@ -50,6 +57,10 @@ def _table(each: Policy) -> list[str]:
         (f"  {name}", json.dumps(value, ensure_ascii=False), "enforced", each.reasons.get(name, ""))
         for name, value in rules_of(each).items()
     ]
+    if each.preferred:
+        cells.append(("  preferred", json.dumps(each.preferred, ensure_ascii=False), "advice", ""))
+    if each.hook:
+        cells.append(("  hook", each.hook.call or each.hook.run[0], "enforced", "may refuse or change a request"))
     return table(("  RULE", "VALUE", "KIND", "WHY"), cells) if cells else ["  It has no rules."]
 
 

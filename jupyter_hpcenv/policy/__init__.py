@@ -1,6 +1,22 @@
 """The site's policy: what environments may be, and the one gate that every request passes."""
 
-from .gate import Asked, check_channels, enter, flat, with_defaults
+from .gate import Asked, check_channels, enter, flat, link_scripts, preferences, with_defaults
+from .hook import ask, consulted, told
 from .reading import Policy, check, policies, rules_of
 
-__all__ = ["Asked", "Policy", "check", "check_channels", "enter", "flat", "policies", "rules_of", "with_defaults"]
+__all__ = [
+    "Asked",
+    "Policy",
+    "ask",
+    "check",
+    "check_channels",
+    "consulted",
+    "enter",
+    "flat",
+    "link_scripts",
+    "policies",
+    "preferences",
+    "rules_of",
+    "told",
+    "with_defaults",
+]

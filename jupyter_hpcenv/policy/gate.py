@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -44,6 +44,8 @@ class Asked(msgspec.Struct, kw_only=True):
     more: bool = False
     """Whether this would be one environment more."""
     sharing: bool = False
+    told: dict[str, Any] = {}
+    """The request as the site's hook sees it."""
 
 
 def flat(asked: Asked, lines: Sequence[str], contents: Contents | None = None, *, specs: bool = False) -> Asked:
@@ -65,10 +67,11 @@ def flat(asked: Asked, lines: Sequence[str], contents: Contents | None = None, *
     return asked
 
 
-def enter(asked: Asked, count: Callable[[], int] | None = None) -> None:
+def enter(asked: Asked, count: Callable[[], int] | None = None, used: Callable[[], int] | None = None) -> None:
     """Raise `Forbidden` for the first rule of a policy that *asked* breaks, `BrokenPolicy` if one can not be read.
 
-    *count* tells how many environments the user has; None where that was looked at before.
+    *count* tells how many environments the user has, *used* how many bytes they take; None where that was looked at
+    before, or nothing is added.
     """
     for policy in policies():
         for look in _LOOKS:
@@ -78,6 +81,24 @@ def enter(asked: Asked, count: Callable[[], int] | None = None) -> None:
         if most is not None and count is not None and asked.more and (own := count()) >= most:
             few = f"more than {most} environment{'s' * (most != 1)} for one user, and you have {own}."
             raise _forbidden(policy, Rule("environments", few, "Delete one that you no longer need."))
+        largest = policy.enforced.gigabytes
+        if largest is not None and used is not None and (taken := used() / 1e9) >= largest:
+            much = f"more than {largest:g} GB for the environments of one user, and yours take {taken:.2f} GB."
+            raise _forbidden(policy, Rule("gigabytes", much, "“jupyter hpcenv sizes” shows the largest first."))
+
+
+def preferences(asked: Asked) -> list[str]:
+    """Return a sentence for each package that is asked for although the site has something better."""
+    found = []
+    for policy in policies():
+        preferred = {str(canonicalize_name(name)): instead for name, instead in policy.preferred.items()}
+        found += [f"{name}: the site prefers this: {preferred[name]}" for name in asked.names if name in preferred]
+    return list(dict.fromkeys(found))
+
+
+def link_scripts() -> bool:
+    """Tell whether the policies let conda packages run their scripts; raises `BrokenPolicy`."""
+    return all(policy.enforced.link_scripts for policy in policies())
 
 
 def with_defaults(request: CreateRequest) -> CreateRequest:

@@ -74,8 +74,23 @@ class Enforced(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Packages that may not be asked for, by name, and what to do instead."""
     environments: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """How many environments a user may have in the site's locations."""
+    gigabytes: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """How much the environments of a user may take together, in units of 10⁹ bytes, as far as they are measured."""
+    link_scripts: bool = True
+    """Whether conda packages may run scripts when they are linked and unlinked, if the configuration lets them."""
     sharing: bool = True
     """Whether environments may be shared with colleagues."""
+
+
+class Hook(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A program, or a function, of the site that is asked about each request."""
+
+    run: list[str] = []
+    """The words of a command, the first one a path; the path of the request follows them."""
+    call: str = ""
+    """``/path/to/file.py:function``, which gets the request as a dictionary."""
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    """How long it has for its answer."""
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -88,6 +103,9 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     enforced: Enforced = Enforced()
     reasons: dict[str, str] = {}
     """Why a rule is there, by its name; a refusal says it."""
+    preferred: dict[str, str] = {}
+    """Packages that may be asked for although there is something better, by name, and what that is."""
+    hook: Hook | None = None
     path: str = ""
     """Where it was read; no key of the file."""
 
@@ -162,7 +180,7 @@ def _decoded(path: Path, owner: int) -> Policy:
     if policy.path or (unknown := sorted(set(policy.reasons) - rules)):
         wrong = "“path” is no key of it" if policy.path else f"“reasons” names no rule: {', '.join(unknown)}"
         raise _broken(path, wrong)
-    if wrong := _wrong_rules(policy.enforced):
+    if wrong := _wrong_rules(policy.enforced) or _wrong_rest(policy):
         raise _broken(path, wrong)
     return msgspec.structs.replace(policy, path=str(path))
 
@@ -184,6 +202,23 @@ def _wrong_rules(rules: Enforced) -> str:
     for python in rules.pythons or []:
         if not python.startswith("/") and not re.fullmatch(r"\d+\.\d+(\.\d+)?", python):
             return f"“pythons” has what is neither a version such as 3.12 nor a path: “{python}”"
+    return ""
+
+
+def _wrong_rest(policy: Policy) -> str:
+    """Return what is wrong with the hook and the preferences, as `_wrong_rules` does."""
+    for name in policy.preferred:
+        if not _NAME.fullmatch(name):
+            return f"“preferred” has a name that no package has: “{name}”"
+    hook = policy.hook
+    if hook is None:
+        return ""
+    if bool(hook.run) == bool(hook.call):
+        return "“hook” needs one of “run” and “call”"
+    if hook.run and not hook.run[0].startswith("/"):
+        return f"“run” of the hook does not begin with a path from /: “{hook.run[0]}”"
+    if hook.call and not re.fullmatch(r"/[^:]+\.py:[A-Za-z_]\w*", hook.call):
+        return f"“call” of the hook is not as /path/to/file.py:function: “{hook.call}”"
     return ""
 
 

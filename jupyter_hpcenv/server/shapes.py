@@ -39,6 +39,10 @@ class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     enforced: dict[str, Any]
     """Its rules, by name; those that it leaves out allow anything."""
     reasons: dict[str, str]
+    preferred: dict[str, str]
+    """Packages for which the site has something better, and what that is."""
+    hook: bool
+    """Whether a program of the site is asked about each request."""
 
 
 class SitePolicy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -65,6 +66,7 @@ REFUSED = {
     "denied": ('denied = {six = "Take the module."}', ["create", "no", "--file", "pyproject.toml"]),
     "environments": ("environments = 1", ["create", "no"]),
     "sharing": ("sharing = false", ["share", "there", "--everybody"]),
+    "gigabytes": ("gigabytes = 0.001", ["create", "no"]),
 }
 
 
@@ -87,6 +89,30 @@ def test_each_rule_refuses_before_anything_is_claimed(user: Cli, rule: Path) -> 
     user.data_of("install", "there", "six")
     rule.write_text("version = 1\n[enforced.denied]\nsix = ''\n")
     assert user.document("clone", "there", "copy-2")["error"]["code"] == "forbidden_by_policy"
+
+
+def test_the_hook_is_asked_at_each_door_and_what_it_changes_is_built(user: Cli, rule: Path) -> None:
+    """Refused before anything is claimed; what it changes is in the record, and the user is told."""
+    user.data_of("create", "there", "--no-kernel")
+    hook = rule.with_name("hook.py")
+    rule.write_text(f'version = 1\n[hook]\ncall = "{hook}:look"\n')
+    hook.write_text("def look(asked):\n    return {'refuse': 'Not ' + asked['verb'] + ' today.'}\n")
+    words = (["create", "no"], ["install", "there", "six"], ["share", "there", "--everybody"], ["rebuild", "there"])
+    for verb, command in zip(("create", "change", "share", "rebuild"), words, strict=True):
+        if verb == "rebuild":
+            shutil.rmtree(user.data_of("show", "there")["prefix"])
+        refused = user.document(*command)
+        assert refused["error"]["code"] == "forbidden_by_policy", refused
+        assert f"Not {verb} today." in refused["error"]["message"]
+    hook.write_text(
+        "def look(asked):\n"
+        "    if asked['request'].get('packages') == ['six']:\n"
+        "        return {'change': {'packages': ['six==1.16.0']}, 'reason': 'That one is tried here.'}\n"
+    )
+    made = user("create", "changed", "six", "--no-kernel")
+    assert (made.returncode, "That one is tried here." in made.stdout + made.stderr) == (0, True), made
+    (six,) = [each for each in user.data_of("packages", "changed") if each["name"] == "six"]
+    assert six["version"] == "1.16.0"
 
 
 def test_a_policy_that_is_not_understood_refuses_changes_and_nothing_else(user: Cli, rule: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
 
+from ... import policy
 from ...errors import DoesNotFit, HpcenvError, InvalidRequest, Refused
 from ...files import make_private
 from ...models import BY_PIP, Changes, Contents, CreateRequest, Earlier, PythonFact, Rebuild, Record, Reporter, Step
@@ -296,7 +297,8 @@ class CondaManager(Manager):
 
     def _source(self, choice: Choice, prefix: Path) -> Source:
         """Return what the engine needs; proxies are read here, because they may hold what no ticket may."""
-        source = asked.source(choice.options, load(prefix=prefix), link_scripts=self.link_scripts)
+        allowed = self.link_scripts and policy.link_scripts()
+        source = asked.source(choice.options, load(prefix=prefix), link_scripts=allowed)
         obey_policy(source.channels)  # a rule may have come since it was chosen
         return source
 

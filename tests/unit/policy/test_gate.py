@@ -7,7 +7,7 @@ import pytest
 
 from jupyter_hpcenv.errors import Forbidden
 from jupyter_hpcenv.models import Contents, CreateRequest, LockedPackage, PinnedPackage
-from jupyter_hpcenv.policy import Asked, enter, flat, with_defaults
+from jupyter_hpcenv.policy import Asked, enter, flat, link_scripts, preferences, with_defaults
 
 
 @pytest.fixture
@@ -137,3 +137,27 @@ def test_defaults_say_nothing_that_the_request_has_from_elsewhere(
     monkeypatch.setenv("HPCENV_POLICY", str(path))
     found = with_defaults(CreateRequest(name="a", **request_))
     assert (found.installer, found.python) == filled
+
+
+def test_how_much_the_environments_of_a_user_take(ruled: Any) -> None:
+    ruled("gigabytes = 1.5")
+    enter(asked(), None, lambda: 1_499_999_999)
+    enter(asked())  # nothing is added
+    with pytest.raises(Forbidden, match=r"more than 1.5 GB .* yours take 1.50 GB") as refused:
+        enter(asked(), None, lambda: 1_500_000_000)
+    assert "rule “gigabytes”" in str(refused.value.reason)
+
+
+def test_what_the_site_prefers_is_said_and_refuses_nothing(ruled: Any) -> None:
+    ruled("", '[preferred]\nNumPy = "The module SciPy-bundle has it."')
+    enter(asked(["numpy>=1", "six"]))
+    assert preferences(asked(["numpy>=1", "six"])) == ["numpy: the site prefers this: The module SciPy-bundle has it."]
+    assert preferences(asked(["numpy"], specs=True)) != []
+    assert preferences(asked(["six"])) == []
+
+
+def test_scripts_of_conda_packages_run_where_every_policy_lets_them(ruled: Any) -> None:
+    ruled("")
+    assert link_scripts()
+    ruled("link_scripts = false")
+    assert not link_scripts()
