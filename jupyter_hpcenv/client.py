@@ -330,6 +330,15 @@ class Client:
         """Return what the site offers: managers, Pythons, locations, rules."""
         return _row(self._ask("GET", "site"))
 
+    def presets(self) -> Rows:
+        """Return the requests that the site's staff prepared, each with the JSON Schema of its parameters."""
+        return _rows(self.site().get("presets"))
+
+    def fill_preset(self, preset: str, **parameters: Any) -> Row:
+        """Return the request that a preset makes of *parameters*: give it to `create` as ``**request``."""
+        filled = _row(self._ask("POST", f"presets/{_part(preset)}", body={"parameters": parameters}))
+        return {name: value for name, value in filled.items() if name != "name"}
+
     def pythons(self) -> Rows:
         """Return the Pythons that environments can be made from."""
         return _rows(self.site().get("pythons"))
@@ -700,6 +709,8 @@ def _answer(server: _Server, status: int, content: bytes) -> Any:
     if "code" in known:
         hints = tuple(server.secret.out_of(str(hint)) for hint in known.get("hints") or ())
         message = server.secret.out_of(str(known.get("message") or "The request was refused."))
+        if known.get("reason"):
+            message += "\n" + server.secret.out_of(str(known["reason"]))
         raise HpcenvClientError(message, str(known["code"]), hints, status)
     if status in (401, 403):
         raise HpcenvClientError(

@@ -2,6 +2,7 @@
 
 An error carries its fate: ``code`` for programs, ``http_status`` for REST, ``exit_code`` for the
 command line, ``hints`` for people. Each door (server, cli, worker) has exactly one translator.
+A docstring is what docs/reference/errors.md prints: first what the error means, then what to do about it.
 The exit codes are listed in docs/reference/cli.md and pinned by tests/unit/test_errors.py.
 """
 
@@ -39,7 +40,10 @@ class HpcenvError(Exception):
 
 
 class InvalidRequest(HpcenvError):
-    """A request that can not mean anything: a wrong type, an unknown field, two excluding options."""
+    """A request that can not mean anything: a wrong type, an unknown field, two excluding options.
+
+    Correct what the message names; `--help`, or `openapi.json` for REST, says what may stand there.
+    """
 
     code = "invalid_request"
     http_status = 400
@@ -47,61 +51,96 @@ class InvalidRequest(HpcenvError):
 
 
 class InvalidName(InvalidRequest):
-    """A name outside the grammar, or a reserved word."""
+    """A name outside the grammar, or a reserved word.
+
+    Choose a name of letters, digits, `.`, `_` and `-` that begins with a letter or digit; the message says what
+    is in the way.
+    """
 
     code = "invalid_name"
 
 
 class InvalidRequirement(InvalidRequest):
-    """A requirement line that is no requirement, is an option, or carries credentials."""
+    """A requirement line that is no requirement, is an option, or carries credentials.
+
+    Write requirements alone, one a line, without options and passwords; indexes and their credentials belong to
+    pip's or uv's configuration.
+    """
 
     code = "invalid_requirement"
 
 
 class InvalidVariable(InvalidRequest):
-    """An environment variable whose name or value can not be exported safely."""
+    """An environment variable whose name or value can not be exported safely.
+
+    Choose another name or value; what steers shells and loaders (`LD_PRELOAD`, `BASH_ENV`) is the site's to
+    set.
+    """
 
     code = "invalid_variable"
 
 
 class PathTooLong(InvalidRequest):
-    """A prefix longer than tools and interpreters can carry."""
+    """A prefix longer than tools and interpreters can carry.
+
+    Choose a shorter name, or a location with a shorter path.
+    """
 
     code = "path_too_long"
 
 
 class PythonNotFound(InvalidRequest):
-    """No interpreter answers to what was asked for."""
+    """No interpreter answers to what was asked for.
+
+    See `jupyter hpcenv pythons`, and name one of those by version or path; or load the module that brings the
+    one you want.
+    """
 
     code = "python_not_found"
 
 
 class ManagerNotFound(InvalidRequest):
-    """No environment manager, installer or creator of that name is installed."""
+    """No environment manager, installer or creator of that name is installed.
+
+    See the managers in `jupyter hpcenv create --help`, or ask your site's staff to install what is missing.
+    """
 
     code = "manager_not_found"
 
 
 class NoModuleSystem(InvalidRequest):
-    """Modules are asked for, and there is no module system."""
+    """Modules are asked for, and there is no module system.
+
+    Start where `module` works, or leave the modules out; staff can name the system by `c.Site.module_system`.
+    """
 
     code = "no_module_system"
 
 
 class ModuleNotFound(InvalidRequest):
-    """The module system knows no module of that name, or not with what is loaded."""
+    """The module system knows no module of that name, or not with what is loaded.
+
+    Search with `jupyter hpcenv modules WORD`; under **load first** stands what has to be named before it.
+    """
 
     code = "module_not_found"
 
 
 class ModuleConflict(InvalidRequest):
-    """Modules that exclude each other."""
+    """Modules that exclude each other.
+
+    Keep one of the two that the message names.
+    """
 
     code = "module_conflict"
 
 
 class ModuleFailed(HpcenvError):
-    """A module that exists could not be loaded: it failed, ended its shell, or took too long."""
+    """A module that exists could not be loaded: it failed, ended its shell, or took too long.
+
+    Load it by hand in a fresh shell (`module load NAME`) and read what it says; staff can raise
+    `c.Site.module_timeout`.
+    """
 
     code = "module_failed"
     http_status = 422
@@ -109,7 +148,10 @@ class ModuleFailed(HpcenvError):
 
 
 class NotFound(HpcenvError):
-    """Nothing has that name or id."""
+    """Nothing has that name or id.
+
+    See `jupyter hpcenv list` and `jupyter hpcenv trash`, and how it is spelt there.
+    """
 
     code = "not_found"
     http_status = 404
@@ -117,7 +159,10 @@ class NotFound(HpcenvError):
 
 
 class Ambiguous(HpcenvError):
-    """A bare name that means more than one environment."""
+    """A bare name that means more than one environment.
+
+    Say `LOCATION/NAME`, or the id that `jupyter hpcenv list --json` shows.
+    """
 
     code = "ambiguous"
     http_status = 409
@@ -125,7 +170,10 @@ class Ambiguous(HpcenvError):
 
 
 class NameTaken(HpcenvError):
-    """An environment, or a folder of somebody's, has that name already."""
+    """An environment, or a folder of somebody's, has that name already.
+
+    Choose another name, or delete what has it.
+    """
 
     code = "name_taken"
     http_status = 409
@@ -133,7 +181,10 @@ class NameTaken(HpcenvError):
 
 
 class Busy(HpcenvError):
-    """Another operation holds the claim."""
+    """Another operation holds the claim.
+
+    Wait until that operation is done (`jupyter hpcenv operations`), or cancel it.
+    """
 
     code = "busy"
     http_status = 409
@@ -141,7 +192,10 @@ class Busy(HpcenvError):
 
 
 class KernelRunning(HpcenvError):
-    """A kernel of the environment is running."""
+    """A kernel of the environment is running.
+
+    Shut the kernels down that are named, or add `--force` where the command has it.
+    """
 
     code = "kernel_running"
     http_status = 409
@@ -149,7 +203,10 @@ class KernelRunning(HpcenvError):
 
 
 class WrongState(HpcenvError):
-    """The thing exists, but what was asked for does not apply to it as it is."""
+    """The thing exists, but what was asked for does not apply to it as it is.
+
+    Do first what the hint says: restore, rebuild or repair it, for example.
+    """
 
     code = "wrong_state"
     http_status = 409
@@ -157,7 +214,10 @@ class WrongState(HpcenvError):
 
 
 class PreconditionFailed(HpcenvError):
-    """The resource changed since the caller read it (``If-Match``)."""
+    """The resource changed since the caller read it (``If-Match``).
+
+    Read the resource again, and decide anew.
+    """
 
     code = "precondition_failed"
     http_status = 412
@@ -165,7 +225,10 @@ class PreconditionFailed(HpcenvError):
 
 
 class Refused(HpcenvError):
-    """Policy, or the owner of the thing, does not allow it."""
+    """Policy, or the owner of the thing, does not allow it.
+
+    Ask its owner or your site's staff; the message says who decides.
+    """
 
     code = "refused"
     http_status = 403
@@ -173,13 +236,19 @@ class Refused(HpcenvError):
 
 
 class Forbidden(Refused):
-    """Something that a rule of the site's policy does not allow."""
+    """Something that a rule of the site's policy does not allow.
+
+    The message names the rule and whom to ask; `jupyter hpcenv policy` shows what holds.
+    """
 
     code = "forbidden_by_policy"
 
 
 class LocationUnavailable(HpcenvError):
-    """A location is missing, unreadable or not writable."""
+    """A location is missing, unreadable or not writable.
+
+    See `jupyter hpcenv locations`; mount the filesystem, or take another location.
+    """
 
     code = "location_unavailable"
     http_status = 409
@@ -187,7 +256,10 @@ class LocationUnavailable(HpcenvError):
 
 
 class DiskFull(HpcenvError):
-    """No bytes or no files are left where they are needed."""
+    """No bytes or no files are left where they are needed.
+
+    Make room (`jupyter hpcenv trash --empty`, `jupyter hpcenv caches --clean`), or take another location.
+    """
 
     code = "disk_full"
     http_status = 507
@@ -195,13 +267,20 @@ class DiskFull(HpcenvError):
 
 
 class DoesNotFit(DiskFull):
-    """What is to be built is larger than what the filesystem or the quota has left; known before anything is built."""
+    """What is to be built is larger than what the filesystem or the quota has left; known before anything is built.
+
+    Take one of the locations that are named, or make room as above.
+    """
 
     code = "does_not_fit"
 
 
 class IndexUnreachable(HpcenvError):
-    """The package index does not answer."""
+    """The package index does not answer.
+
+    See whether this computer has internet: compute nodes often have none. Else it is the proxy's or mirror's
+    turn.
+    """
 
     code = "index_unreachable"
     http_status = 503
@@ -209,7 +288,10 @@ class IndexUnreachable(HpcenvError):
 
 
 class PackageNotFound(HpcenvError):
-    """The package index has no such package, or no version that satisfies the requirement."""
+    """The package index has no such package, or no version that satisfies the requirement.
+
+    Look for its name with `jupyter hpcenv search`: what you import is not always what you install.
+    """
 
     code = "package_not_found"
     http_status = 422
@@ -217,7 +299,10 @@ class PackageNotFound(HpcenvError):
 
 
 class RequirementsConflict(HpcenvError):
-    """The requirements exclude each other."""
+    """The requirements exclude each other.
+
+    Loosen one of the requirements that are named.
+    """
 
     code = "requirements_conflict"
     http_status = 422
@@ -225,7 +310,10 @@ class RequirementsConflict(HpcenvError):
 
 
 class BuildFailed(HpcenvError):
-    """A program that builds the environment ended with an error that we can not name better."""
+    """A program that builds the environment ended with an error that we can not name better.
+
+    Read the log, `jupyter hpcenv log ID`; a compiler or header that is missing often comes from a module.
+    """
 
     code = "build_failed"
     http_status = 500
@@ -233,13 +321,19 @@ class BuildFailed(HpcenvError):
 
 
 class PreflightFailed(BuildFailed):
-    """The environment was built, but its kernel did not start or is not of this environment."""
+    """The environment was built, but its kernel did not start or is not of this environment.
+
+    The reason has the kernel's own words; often a package replaced a part of Jupyter.
+    """
 
     code = "preflight_failed"
 
 
 class BrokenRecord(HpcenvError):
-    """A record, request or status file that can not be read as what it should be."""
+    """A record, request or status file that can not be read as what it should be.
+
+    Restore the file that is named from a backup, or remove it: no other environment needs it.
+    """
 
     code = "broken_record"
     http_status = 500
@@ -247,7 +341,10 @@ class BrokenRecord(HpcenvError):
 
 
 class NewerRecord(BrokenRecord):
-    """A file written by a newer jupyter_hpcenv: read-only for this one."""
+    """A file written by a newer jupyter_hpcenv: read-only for this one.
+
+    Use the newer jupyter_hpcenv for this environment.
+    """
 
     code = "newer_record"
     http_status = 409
@@ -255,14 +352,20 @@ class NewerRecord(BrokenRecord):
 
 
 class BrokenConfiguration(HpcenvError):
-    """A configuration file that can not be read, or a value in it that can not be used: nothing is done without it."""
+    """A configuration file that can not be read, or a value in it that can not be used: nothing is done without it.
+
+    Correct the file and line that are named.
+    """
 
     code = "broken_configuration"
     http_status = 503
 
 
 class BrokenPolicy(HpcenvError):
-    """A file of the site's policy that can not be read or understood; all changes are refused until it can."""
+    """A file of the site's policy that can not be read or understood; all changes are refused until it can.
+
+    Have staff correct the file; `jupyter hpcenv policy --check FILE` says what is wrong with it.
+    """
 
     code = "broken_policy"
     http_status = 503
@@ -270,7 +373,10 @@ class BrokenPolicy(HpcenvError):
 
 
 class Cancelled(HpcenvError):
-    """Somebody asked for the operation to stop."""
+    """Somebody asked for the operation to stop.
+
+    Nothing is left of it; ask again when you want it.
+    """
 
     code = "cancelled"
     http_status = 409
@@ -278,7 +384,10 @@ class Cancelled(HpcenvError):
 
 
 class Interrupted(HpcenvError):
-    """The worker went away before it was done."""
+    """The worker went away before it was done.
+
+    Ask again: what was downloaded is still in the cache. A change of packages is put right by itself.
+    """
 
     code = "interrupted"
     http_status = 500

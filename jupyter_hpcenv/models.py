@@ -313,6 +313,22 @@ class AdoptRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     modulefile: bool = False
 
 
+class Preinstalled(msgspec.Struct, frozen=True, kw_only=True):
+    """By which manifest of the site an environment was made for everybody."""
+
+    label: str
+    """The manifest's."""
+    name: str
+    """What the manifest calls it; its releases share one name."""
+    release: str = ""
+    digest: str
+    """Of what the manifest asked for: SHA-256 in hexadecimal digits."""
+    rest: str
+    """The same without the packages."""
+    tested: str = ""
+    """Digest of the test that it has passed; empty: of none."""
+
+
 class Record(msgspec.Struct, kw_only=True):
     """What an environment is; lies at ``<prefix>/.hpcenv/environment.json``; writing it commits."""
 
@@ -355,6 +371,8 @@ class Record(msgspec.Struct, kw_only=True):
     preflight: Preflight | None = None
     shared: Sharing | None = None
     """With whom its owner shares it; null: with nobody."""
+    preinstalled: Preinstalled | None = None
+    """Which manifest it comes from; null: somebody asked for it."""
     revision: int = 1
     """Counts changes; the ETag of the resource."""
 
@@ -428,6 +446,13 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Names."""
     dry_run: bool = False
     """Only say what would change."""
+
+
+class PresetParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST presets/{preset}``."""
+
+    parameters: dict[str, Any] = {}
+    """As the preset's JSON Schema says; those that have a default may be left out."""
 
 
 class UndoRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

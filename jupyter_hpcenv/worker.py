@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import msgspec
+from traitlets import TraitError
 from traitlets.config import Config
 
 from . import claims, policy
@@ -32,7 +33,7 @@ from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step, Ti
 from .operations.folder import Folder, seconds_since
 from .operations.store import Own
 from .process import left_folders, thread_caps
-from .site import Site
+from .site import Site, audit
 
 HEARTBEAT = 15.0
 PLANS = ("plan", "plan_change")  # verbs that only say what another would do
@@ -171,6 +172,7 @@ def main(path: str) -> int:
         stopped.set()
     if error is not None:
         report.line("error", str(error["message"]))
+    _tell_site(own, report, state, error)
     if not _plans(ticket):
         claims.release(root, name, ticket.id)  # first: who reads that it is finished may ask for the name at once
     with contextlib.suppress(Interrupted):  # somebody else finished it, and what they wrote stays
@@ -181,6 +183,16 @@ def main(path: str) -> int:
 def _plans(ticket: Ticket) -> bool:
     """Tell whether an operation only says what another would do: then there is nothing to claim."""
     return ticket.verb in PLANS
+
+
+def _tell_site(own: Own, report: Report, state: str, error: dict[str, Any] | None) -> None:
+    """Write the line of the site's audit log, unless somebody else ends this; that it fails is only said."""
+    ticket, code = own.ticket, str(error["code"]) if error else ""
+    with contextlib.suppress(OSError, HpcenvError, TraitError):
+        if own.still():
+            site = Site(config=Config(ticket.config))
+            if problem := audit.note(site, ticket.verb, ticket.target, state, error=code, operation=ticket.id):
+                report.line("warning", problem)
 
 
 def _carry_out(own: Own, report: Report) -> dict[str, Any]:

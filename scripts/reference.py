@@ -1,7 +1,7 @@
-"""Write the generated pages of docs/reference: configuration, REST and events.
+"""Write the generated pages: configuration, REST, events and errors of docs/reference, man pages and the figure.
 
 `python scripts/reference.py` writes them; tests/unit/test_reference.py compares them with what is there,
-so that an option, route or event without documentation fails.
+so that an option, route, event, error or verb without documentation fails.
 """
 
 from __future__ import annotations
@@ -11,19 +11,70 @@ import textwrap
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import figure
+import man
 import msgspec
 import yaml
 
 from jupyter_hpcenv.errors import HpcenvError
 from jupyter_hpcenv.managers.conda.manager import CondaManager
 from jupyter_hpcenv.managers.venv import VenvManager
+from jupyter_hpcenv.manifest import Manifest
 from jupyter_hpcenv.server import translate
 from jupyter_hpcenv.server.app import EVENT_SCHEMAS
 from jupyter_hpcenv.server.routes import ROUTES, Route
 from jupyter_hpcenv.site import Site
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/reference.py; change the source, not this page. -->\n"
+
+
+EXAMPLES = """`jupyter server list` prints address and token of a server of yours; below a JupyterHub the address is
+`https://HUB/user/NAME` and the token one of the Hub's. With curl:
+
+```console
+$ AUTHORIZATION="Authorization: token $TOKEN"
+$ curl -fsS -H "$AUTHORIZATION" "$SERVER/hpcenv/environments"
+$ curl -fsS -H "$AUTHORIZATION" -H "Content-Type: application/json" \\
+    -d '{"name": "climate", "packages": ["xarray"]}' "$SERVER/hpcenv/environments" > operation.json
+$ OPERATION=$(python3 -c 'import json; print(json.load(open("operation.json"))["id"])')
+$ curl -fsS -H "$AUTHORIZATION" "$SERVER/hpcenv/operations/$OPERATION"
+$ curl -fsS -H "$AUTHORIZATION" "$SERVER/hpcenv/operations/$OPERATION/log"
+```
+
+What takes long is answered by 202 and an operation: ask for it until it is `finished`. In Python, without anything
+but its standard library:
+
+```python
+import json, os, time
+from urllib.request import Request, urlopen
+
+
+def ask(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"token {os.environ['TOKEN']}", "Content-Type": "application/json"}
+    with urlopen(Request(f"{os.environ['SERVER']}/hpcenv/{path}", data, headers, method=method)) as answer:
+        return json.load(answer)
+
+
+operation = ask("POST", "environments", {"name": "ocean", "packages": ["xarray"]})
+while not operation.get("finished"):
+    time.sleep(1)
+    operation = ask("GET", f"operations/{operation['id']}")
+assert operation["state"] == "succeeded", operation["error"]
+print(ask("GET", f"environments/{operation['environment']['id']}")["prefix"])
+```
+
+The [client](client.md) does that for you, in a script as in [a notebook](../how-to/users/from-a-notebook.md):
+
+```python
+from jupyter_hpcenv.client import Client
+
+client = Client(os.environ["SERVER"], os.environ["TOKEN"])
+client.change("ocean", install=["dask"])
+client.delete("ocean")
+```
+"""
 
 
 def configuration() -> str:
@@ -35,7 +86,7 @@ def configuration() -> str:
         "as `c.Class.option = value`. Server and command line read the same file, and an operation keeps the values",
         "that it was submitted with.\n",
     ]
-    for kind in (Site, VenvManager, CondaManager):
+    for kind in (Site, VenvManager, CondaManager, Manifest):
         parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}\n")
         for name, trait in sorted(kind.class_own_traits(config=True).items()):
             text = " ".join(trait.help.split())
@@ -61,10 +112,7 @@ def rest() -> str:
         "`Content-Type: application/json`. A list is a bare array. An error is `{message, reason, code, hints}` with",
         "the right status. `GET openapi.json` describes all of it to programs. Each call needs the named action on the",
         "resource `hpcenv`. POST, PUT and PATCH need that content type also where the body is empty (`{}`).\n",
-        "```console",
-        '$ curl -H "Authorization: token $TOKEN" "$SERVER/hpcenv/environments"',
-        '$ curl -H "Authorization: token $TOKEN" -H "Content-Type: application/json" \\',
-        """       -d '{"name": "climate", "packages": ["xarray"]}' "$SERVER/hpcenv/environments"\n```\n""",
+        EXAMPLES,
         "| method | address | action | what |",
         "|---|---|---|---|",
     ]
@@ -129,13 +177,46 @@ def events() -> str:
     return "\n".join(parts) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "rest.md": rest, "events.md": events}
+def errors() -> str:
+    """Return the page of all errors."""
+    parts = [
+        "# Errors\n",
+        NOTE,
+        "Every error has a code that stays, whatever its message says: in `--json` of the [command line](cli.md), in",
+        "the body that [REST](rest.md) answers, and as `HpcenvClientError.code` of the [client](client.md). Its",
+        "message says what happened and why, its hints what to do in this case; here stands what to do in general.",
+        "[When something fails](../how-to/users/when-it-fails.md) begins at what you see.\n",
+        "| code | status | exit code | meaning | what to do |",
+        "|---|---|---|---|---|",
+    ]
+    parts += [
+        f"| `{each.code}` | {each.http_status} | {each.exit_code} | {' | '.join(told(each))} |"
+        for each in every_error()
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def told(kind: type[HpcenvError]) -> tuple[str, str]:
+    """Return what an error means and what to do about it; the two paragraphs of its docstring say it."""
+    if kind is HpcenvError:
+        return "Any other error.", "Do what the hints say; `jupyter hpcenv log ID` has what an operation said before."
+    meaning, _, advice = inspect.cleandoc(vars(kind)["__doc__"]).replace("``", "`").partition("\n\n")
+    return " ".join(meaning.split()), " ".join(advice.split())
+
+
+PAGES = {"configuration.md": configuration, "rest.md": rest, "events.md": events, "errors.md": errors}
 
 
 def main() -> None:
-    for name, write in PAGES.items():
-        (FOLDER / name).write_text(write())
-        print(f"wrote docs/reference/{name}")
+    texts = {DOCS / "reference" / name: write() for name, write in PAGES.items()}
+    texts |= {DOCS / "man" / name: text for name, text in man.pages().items()}
+    texts[DOCS / "images" / "questions.svg"] = figure.drawing()
+    for stale in set((DOCS / "man").glob("*.1")) - set(texts):
+        stale.unlink()
+    for path, text in texts.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {path.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import msgspec
 
 from .. import activation, claims, doctor, kernels, policy
 from ..catalog import history
+from ..catalog.records import revised
 from ..errors import (
     Busy,
     HpcenvError,
@@ -26,6 +27,7 @@ from ..errors import (
 )
 from ..lifecycle import change, delete, templates
 from ..lifecycle.surroundings import lost
+from ..manifest import Step
 from ..models import (
     AdoptRequest,
     Changes,
@@ -37,6 +39,7 @@ from ..models import (
     Kernel,
     KernelPatch,
     Operation,
+    Preinstalled,
     RebuildRequest,
     Record,
     ShareRequest,
@@ -51,12 +54,15 @@ from . import (
     check,
     creating,
     doctoring,
+    giving,
     packages,
     rebuilding,
     sharing,
     undoing,
     using,
 )
+from .acting import act
+from .applying import Applying
 from .reading import Reading
 from .reconcile import clear_litter, empty_expired
 from .using import Activation
@@ -87,6 +93,25 @@ class Admission(Reading):
                 raise
             return earlier
 
+    def preinstall(self, request: CreateRequest, told: Preinstalled) -> Operation:
+        """Start building an environment that a manifest asks for, whose record says so; raises as `submit`."""
+        ticket = creating.ticket("create", request, new_operation_id(), "", self._means)
+        ticket.work["preinstalled"] = msgspec.to_builtins(told)
+        location, prefix = ticket.target.location, Path(ticket.target.prefix)
+        return self._start(ticket, lambda: check.check_free(self.catalog, request, location, prefix))
+
+    def relabel(self, reference: str, told: Preinstalled) -> EnvironmentDetail:
+        """Write into a record what a manifest says of the environment by now; nothing else is changed."""
+        return self._edit(reference, lambda record: revised(record, preinstalled=told))
+
+    def applying(self, path: Path, tell: Callable[[Step], None] | None = None) -> Applying:
+        """Return one run over a manifest; raises for one that can not be read, and for root."""
+        return Applying(self, path, tell)
+
+    def give(self) -> list[str]:
+        """Begin to build what the site's manifests have for each user; return what was begun, a sentence each."""
+        return giving.give(self)
+
     def plan(self, request: CreateRequest) -> Operation:
         """Start an operation whose result says what a create would install; nothing is claimed and nothing built.
 
@@ -106,6 +131,7 @@ class Admission(Reading):
         self.reconcile()
         return self._start(ticket, lambda: check.check_free(self.catalog, request, location, prefix))
 
+    @act("delete")
     def delete(self, reference: str, *, now: bool = False, force: bool = False) -> TrashItem:
         """Move an environment to the trash; with *now* it can not be restored afterwards.
 
@@ -145,6 +171,7 @@ class Admission(Reading):
             item.path = ""
         return item
 
+    @act("restore")
     def restore(self, reference: str) -> EnvironmentDetail:
         """Bring an environment back from the trash with its kernel."""
         item = delete.find_item(self.catalog, reference)
@@ -156,6 +183,7 @@ class Admission(Reading):
         self._tell(found.manager, found.prefix, gone=False)
         return found
 
+    @act("empty")
     def empty(self, reference: str | None = None) -> list[TrashItem]:
         """Make one item, or all of them, unrestorable at once; `sweep` then removes the bytes."""
         self.reconcile()
@@ -180,6 +208,7 @@ class Admission(Reading):
             undoing.forget_old(self.site)
         return empty_expired(self.catalog)
 
+    @act("edit")
     def patch(self, reference: str, patch: EnvironmentPatch, if_match: int | None = None) -> EnvironmentDetail:
         """Change display name, variables or modules; raises `PreconditionFailed` if the revision is another one.
 
@@ -208,16 +237,19 @@ class Admission(Reading):
             return row  # nothing to change, and no revision to count up
         return msgspec.structs.replace(self._edit(row.id, edit), warnings=warnings)
 
+    @act("refresh")
     def refresh(self, reference: str) -> EnvironmentDetail:
         """Capture the modules of an environment again, prove its kernel, and write anew what is rendered from it."""
         return self._edit(reference, lambda record: change.proven(change.refreshed(record, self.site), self.site))
 
+    @act("publish")
     def publish(self, reference: str, kernel: str, patch: KernelPatch) -> Kernel:
         """Publish the kernel of an environment, under a display name of one's own."""
         check_kernel_name(kernel)
         detail = self._edit(reference, lambda record: change.with_kernel(record, kernel, patch))
         return next(each for each in detail.kernels if each.name == kernel)
 
+    @act("unpublish")
     def unpublish(self, reference: str, kernel: str) -> None:
         """Take a kernel off the launcher; the environment stays."""
         check_kernel_name(kernel)
@@ -294,14 +326,17 @@ class Admission(Reading):
         ticket = sharing.ticket(record, chosen, self._manager_of(row), root, new_operation_id(), key, self._means)
         return self._start(ticket, lambda: self.catalog.find(row.id))
 
+    @act("use")
     def use(self, reference: str, request: UseRequest) -> EnvironmentDetail:
         """Trust an environment that a colleague shares, and publish a kernel of one's own for it."""
         return sharing.begin_using(reference, request, self._means)
 
+    @act("unuse")
     def unuse(self, reference: str) -> None:
         """Take that kernel away, and forget what was trusted."""
         sharing.stop_using(reference, self._means)
 
+    @act("adopt")
     def adopt(self, request: AdoptRequest) -> EnvironmentDetail:
         """Give an environment that another tool made a kernel, without writing into it."""
         return sharing.begin_adopting(request, self._means)
@@ -351,19 +386,23 @@ class Admission(Reading):
         history.note(self.site, row.id, "edit", ", ".join(change.differing(before, after)))
         return self.catalog.find(row.id)
 
+    @act("clean_caches")
     def clean_caches(self, asked: CleanCaches) -> list[CleanedCache]:
         """Clean caches, or say what would go; slow, so run it in a thread. What is in use stays, and says why."""
         return self.caching.clean(asked)
 
+    @act("put_aside")
     def mend(self, reference: str = "", *, dry_run: bool = False) -> list[doctoring.Done]:
         """Carry out what the doctor can do about each of these findings, or only say what that is."""
         verbs = doctoring.Verbs(self.rebuild, self.refresh)
         return doctoring.mend(self.examine(reference), self.catalog, verbs, dry_run=dry_run)
 
+    @act("put_back")
     def put_back(self, word: str) -> str:
         """Bring back what a fix put aside; return where it is."""
         return str(doctor.put_back(word, self.site))
 
+    @act("activation")
     def install_activation(self, reference: str, dialect: str) -> Activation:
         """Install the activation file of that dialect where its users look for it, and keep it in step from now on."""
         chosen = using.installable(dialect)

@@ -10,17 +10,18 @@ import msgspec
 from .. import modules, policy
 from .._version import __version__
 from ..errors import BrokenPolicy
-from ..managers.contract import Manager
 from ..managers.pythons import find_pythons
 from ..names import NAME_PATTERN, RESERVED
-from ..site import Site
 from ..site.config import username
 from ..site.locations import all_locations
 from ..site.quotas import with_quotas
+from . import presets
+from .means import Means
 
 
-def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
+def gather(means: Means) -> dict[str, Any]:
     """Return the body of ``GET site``; reads the disk, so call it in a thread."""
+    site, managers = means.site, means.managers
     return {
         "version": __version__,
         "user": username(),
@@ -30,7 +31,7 @@ def gather(site: Site, managers: dict[str, Manager]) -> dict[str, Any]:
         "pythons": msgspec.to_builtins(find_pythons(site)),
         "locations": msgspec.to_builtins(with_quotas(site, all_locations(site))),
         "module_system": modules.system(site).name,
-        "presets": [],
+        "presets": msgspec.to_builtins(presets.known(means)),
         "policy": {
             "allow_editable": site.allow_editable,
             "allow_vcs": site.allow_vcs,

@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..managers import load_managers
 from ..managers.contract import Manager
+from ..manifest import Manifest
 from ..models import (
     Changes,
     CreateRequest,
@@ -56,6 +57,7 @@ class Holding:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
         self.site = Site(config=self.config)
+        self.manifests = Manifest(config=self.config)
         self.catalog = Catalog(self.site)
         self.operations = Operations(self.site)
         self.modules = Modules(self.site)

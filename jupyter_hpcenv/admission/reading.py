@@ -21,6 +21,7 @@ from ..lifecycle.faces import roll_forward
 from ..managers.contract import Hit
 from ..models import (
     Cache,
+    CreateRequest,
     Environment,
     Event,
     Location,
@@ -37,6 +38,7 @@ from . import (
     undoing,
     using,
 )
+from . import presets as prepared
 from .holding import Holding
 from .using import Activation
 
@@ -64,7 +66,19 @@ class Reading(Holding):
 
     def facts(self) -> dict[str, Any]:
         """Return managers, Pythons, locations and rules, as ``GET site`` shows them."""
-        return facts.gather(self.site, self.managers)
+        return facts.gather(self._means)
+
+    def presets(self) -> list[prepared.PresetFacts]:
+        """Return the requests that staff prepared."""
+        return prepared.known(self._means)
+
+    def fill_preset(self, name: str, parameters: dict[str, Any]) -> CreateRequest:
+        """Return the request, without a name, that a preset makes of *parameters*; nothing is built."""
+        return prepared.fill(name, parameters, self._means)
+
+    def check_presets(self, paths: list[Path] | None = None) -> list[prepared.Checked]:
+        """Return what would become of each preset, for each choice of its parameters; slow."""
+        return prepared.check(self._means, paths)
 
     def locations(self) -> list[Location]:
         """Return all locations as they stand now, with what quotas say."""

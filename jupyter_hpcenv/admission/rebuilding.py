@@ -13,9 +13,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .. import claims, kernels, policy
-from ..catalog import Catalog, lockfiles
+from ..catalog import Catalog, glance, lockfiles
 from ..catalog.lockfiles import Lockfile
+from ..catalog.records import RECORD
 from ..errors import HpcenvError, KernelRunning, NameTaken, PythonNotFound, WrongState
+from ..files import decode, read_regular
 from ..lifecycle import create, exact, health, rebuild, templates
 from ..lifecycle.packages import note_of
 from ..lifecycle.surroundings import surroundings
@@ -51,6 +53,9 @@ def is_damaged(row: Environment) -> bool:
     """Tell whether files of an environment are gone, or are not as they were installed."""
     if row.manager == "modules":
         return False
+    with contextlib.suppress(HpcenvError, OSError):
+        if glance.gone(decode(read_regular(Path(row.prefix) / RECORD), Record, row.prefix)):
+            return True
     gone = any(facts is None for _, facts in integrity.files(Path(row.prefix)))
     return gone or not health.of_files(row, hashes=True).healthy
 
@@ -178,7 +183,8 @@ def keep_missing(catalog: Catalog, managers: dict[str, Manager]) -> int:
 
 def _request(record: Record, location: str) -> CreateRequest:
     """Return what would have to be asked for to get the environment of *record* anew."""
-    elsewhere = not location and record.location in ("", ELSEWHERE)
+    released = record.preinstalled is not None and record.preinstalled.release  # it lies deeper in its location
+    elsewhere = not location and (record.location in ("", ELSEWHERE) or bool(released))
     return CreateRequest(
         name=record.name,
         manager=record.manager,

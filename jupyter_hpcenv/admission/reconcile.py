@@ -24,6 +24,7 @@ from ..models import FINISHED, LogLine, Record, Ticket
 from ..operations.folder import Folder, seconds_since
 from ..operations.store import Operations, Own, gone
 from ..process import stop_marked
+from ..site import audit
 
 #: Seconds after which a temporary file belongs to nobody; each is there for milliseconds.
 LITTER = 3_600.0
@@ -82,6 +83,9 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
         body = error.body()
         own.append(LogLine(at=round(seconds_since(ticket.submitted), 3), kind="error", text=error.message))
     result = {"environment": ticket.target.id, "prefix": ticket.target.prefix} if state == "succeeded" else None
+    code = str(body["code"]) if body else ""
+    if problem := audit.note(catalog.site, ticket.verb, ticket.target, state, error=code, operation=ticket.id):
+        own.append(LogLine(at=round(seconds_since(ticket.submitted), 3), kind="warning", text=problem))
     own.finish(state, body, result)
     claims.release(Path(ticket.root), ticket.target.name, ticket.id)
     return f"{ticket.verb} {ticket.target.name}: {state}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from ..errors import BrokenRecord, NewerRecord
 from ..files import is_silent, unreadable
 from ..models import Environment, EnvironmentState, Record
+from ..names import NAME_PATTERN
 from .records import RECORD, SETTLED, Records, Stamp, stamp_of
 from .rows import Look, row_at, unusable_row
 
@@ -138,8 +140,23 @@ def _names(descriptor: int, kept: _Names) -> _Names:
     elif kept.listed - kept.since > SETTLED:
         return kept
     with os.scandir(descriptor) as entries:
-        names = [e.name for e in entries if e.name[0] != "." and e.is_dir(follow_symlinks=False)]
-    return kept._replace(listed=now, ordered=sorted(filter(_is_text, names), key=str.lower))
+        shown = [entry for entry in entries if entry.name[0] != "."]
+        names = {e.name: e.name for e in shown if e.is_dir(follow_symlinks=False)}
+        names |= {e.name: release for e in shown if e.is_symlink() and (release := _release(e.name, descriptor))}
+    return kept._replace(listed=now, ordered=[names[n] for n in sorted(filter(_is_text, names), key=str.lower)])
+
+
+def _release(name: str, descriptor: int) -> str:
+    """Return the place of the release that a link of a manifest's leads to; empty for any other link: none is followed.
+
+    Such a link is recognised by what stands in it: ``.versions/<name>/<release>``, beside it.
+    """
+    with contextlib.suppress(OSError):
+        target = os.readlink(name, dir_fd=descriptor)
+        above, _, release = target.rpartition("/")
+        if above == f".versions/{name}" and re.fullmatch(NAME_PATTERN, release):
+            return target
+    return ""
 
 
 def _is_text(name: str) -> bool:

@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from . import (
     activation,
+    apply,
     caches,
     change,
     clone,
@@ -18,8 +19,11 @@ from . import (
     operations,
     packages,
     policy,
+    presets,
     rebuild,
+    report,
     search,
+    setup,
     share,
     site,
     sizes,
@@ -55,6 +59,7 @@ for module in (
     modules,
     site,
     policy,
+    presets,
     sizes,
     caches,
     rebuild,
@@ -63,6 +68,9 @@ for module in (
     share,
     undo,
     search,
+    setup,
+    report,
+    apply,
 ):
     for command in module.COMMANDS:
         app.add_command(command)

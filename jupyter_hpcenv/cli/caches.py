@@ -34,7 +34,7 @@ def caches(session: Session, names: tuple[str, ...], clean: bool, dry_run: bool,
     desk, output = session.admission, session.output
     if move_off_home:
         moving = desk.caching.moving(move_off_home)
-        output.result(moving, _moving(moving))
+        output.result(moving, moving_lines(moving))
     elif clean:
         from ..models import CleanCaches
 
@@ -73,7 +73,8 @@ def _cleaned(found: Sequence[CleanedCache], dry_run: bool) -> list[str]:
     return table(("CACHE", "WOULD GO" if dry_run else "WENT", "FILES", ""), rows)
 
 
-def _moving(moving: Moving) -> Iterator[str]:
+def moving_lines(moving: Moving) -> Iterator[str]:
+    """Yield what a person writes into start-up files; `setup --user` shows it, too."""
     files = {"bash": "~/.bashrc", "csh": "~/.cshrc", "fish": "~/.config/fish/config.fish"}
     for shell, lines in moving.shells.items():
         yield f"In {files[shell]}, for {shell}:"

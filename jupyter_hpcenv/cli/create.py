@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     multiple=True,
     help="Variable for builds from source only, such as MPICC or HDF5_DIR; repeatable.",
 )
+@click.option("--preset", default="", metavar="PRESET", help="Begin with a request that staff prepared; see “presets”.")
+@click.option(
+    "--set", "values", metavar="NAME=VALUE", multiple=True, help="Value of a parameter of the preset; repeatable."
+)
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Variable of its kernel; repeatable.")
 @click.option("--display-name", default="", metavar="TEXT", help="What Jupyter shows; default: the name.")
 @click.option("--no-kernel", is_flag=True, help="Make no kernel.")
@@ -87,6 +91,8 @@ def create(
     modules_from_loaded: bool,
     collection: str,
     build_variables: tuple[str, ...],
+    preset: str,
+    values: tuple[str, ...],
     variables: tuple[str, ...],
     display_name: str,
     no_kernel: bool,
@@ -132,6 +138,12 @@ def create(
     )
     if manager:
         request.manager = manager
+    if preset:
+        from .presets import given
+
+        request = _over(session.admission.fill_preset(preset, given(session, preset, values)), request)
+    elif values:
+        raise click.UsageError("--set gives parameters of a preset, and none is named (--preset).")
     if dry_run:
         return _plan(session, request)
     if if_missing:
@@ -141,6 +153,26 @@ def create(
             _answer(session, there)
             return 0
     return build(session, request)
+
+
+def _over(prepared: CreateRequest, asked: CreateRequest) -> CreateRequest:
+    """Return a request as it was prepared, with what is asked for besides: lists and mappings grow, the rest wins."""
+    import msgspec
+
+    from ..models import CreateRequest
+
+    empty, told = CreateRequest(name=""), {}
+    for field in asked.__struct_fields__:
+        wanted, there = getattr(asked, field), getattr(prepared, field)
+        if wanted != getattr(empty, field):
+            told[field] = (
+                [*there, *(each for each in wanted if each not in there)]
+                if isinstance(wanted, list)
+                else {**there, **wanted}
+                if isinstance(wanted, dict)
+                else wanted
+            )
+    return msgspec.structs.replace(prepared, **told)
 
 
 def _loaded(session: Session) -> list[str]:

@@ -24,8 +24,8 @@ class Session:
 
     def __init__(self, output: Output, config_file: str, definitions: tuple[str, ...]) -> None:
         self.output = output
-        self._config_file = config_file
-        self._definitions = definitions
+        self.config_file = config_file
+        self.definitions = definitions
 
     @functools.cached_property
     def admission(self) -> Admission:
@@ -34,7 +34,7 @@ class Session:
             self.output.warn("You are root: environments that you make belong to root.")
         from ..site.configuration import Configuration
 
-        configuration = Configuration(self._config_file, self._definitions)
+        configuration = Configuration(self.config_file, self.definitions)
         from ..admission import Admission
 
         with configuration.explained(), warnings.catch_warnings(record=True) as caught:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,18 +118,21 @@ def publish(
     stub: str = "",
     about: Mapping[str, str] | None = None,
     beside: Mapping[str, bytes] | None = None,
+    into: Path | None = None,
+    restrict: Callable[[Path], None] | None = None,
 ) -> Path:
     """Put the kernelspec of *record* under ``kernel.name`` and return its folder; replaces an older one of its own.
 
     Called after the record is written, and again whenever it changed. For an environment that is somebody else's,
-    *stub* is its ``launch``, *about* what its metadata says besides, and *beside* are more files. Raises `NameTaken`
-    where another environment or another tool has the name, `Refused` where others could change the kernelspec, and for
-    a kernel that a package brings what `jupyter_hpcenv.kernels.languages.language_of` raises.
+    *stub* is its ``launch``, *about* what its metadata says besides, and *beside* are more files. *into* is another
+    folder than the user's own, and *restrict* closes the kernelspec to some before anybody can see it. Raises
+    `NameTaken` where another environment or another tool has the name, `Refused` where others could change the
+    kernelspec, and for a kernel that a package brings what `jupyter_hpcenv.kernels.languages.language_of` raises.
     """
     check_kernel_name(kernel.name)
     language = languages.language_of(Path(record.prefix), kernel.source) if kernel.source else None
     resources = languages.FOLDER / kernel.source if kernel.source else INSTALLED
-    folder = _own_folder(site.kernels_dir)
+    folder = _own_folder(into or site.kernels_dir)
     target = folder / kernel.name
     _check_free(target, record.id)
     aside = _aside(site, folder)
@@ -146,6 +149,8 @@ def publish(
             spec = kernel_json(record, kernel, target, language)
             spec["metadata"]["hpcenv"].update(about or {})
             write_json(ready / "kernel.json", spec, 0o644)
+            if restrict is not None:
+                restrict(ready)
             publish_dir(ready, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -161,10 +166,14 @@ def _stub(record: Record, kernel: Kernel, site: Site, language: languages.Langua
     return render_stub(record, kernel, sys.executable if site.explain else "", cache, language)
 
 
-def unpublish(name: str, site: Site) -> None:
-    """Take the kernelspec *name* away at once; nothing happens if there is none. Raises `Refused` if it is not ours."""
+def unpublish(name: str, site: Site, folder: Path | None = None) -> None:
+    """Take the kernelspec *name* away at once; nothing happens if there is none. Raises `Refused` if it is not ours.
+
+    *folder* is another one than the user's own, as `publish` takes it.
+    """
     check_kernel_name(name)
-    target = site.kernels_dir / name
+    folder = folder or site.kernels_dir
+    target = folder / name
     if not os.path.lexists(target):
         return
     facts = _facts(target)
@@ -173,7 +182,7 @@ def unpublish(name: str, site: Site) -> None:
             f"{target} was not made by jupyter_hpcenv, so it stays.",
             hints=["Remove it with the tool that made it, or by hand."],
         )
-    gone = _aside(site, site.kernels_dir) / f"{name}-{secrets.token_hex(6)}"
+    gone = _aside(site, folder) / f"{name}-{secrets.token_hex(6)}"
     try:
         os.rename(target, gone)  # noqa: PTH104
         remove_tree(gone)

@@ -18,7 +18,7 @@ from ..catalog import Records, trash
 from ..errors import HpcenvError, Interrupted
 from ..files import explain
 from ..managers.contract import Choice, Manager
-from ..models import CreateRequest, Kernel, ModuleSet, Record, Reporter, Step, Target, utc_now
+from ..models import CreateRequest, Kernel, ModuleSet, Preinstalled, Record, Reporter, Step, Target, utc_now
 from ..modules import Captured
 from ..names import kernel_name, secret_warnings
 from ..process import environment, stop_marked
@@ -43,6 +43,8 @@ class Work(msgspec.Struct, kw_only=True):
     """The prefix that it is a clone of, if that is one's own."""
     effective: CreateRequest | None = None
     """The request with what a capsule or the source of a clone added to it; None: it is what was asked for."""
+    preinstalled: Preinstalled | None = None
+    """The manifest that it is built for."""
 
 
 def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
@@ -183,6 +185,7 @@ def _build(
         created=now,
         changed=now,
         operation=operation,
+        preinstalled=work.preinstalled,
     )
     if before is not None:
         record = _as_before(record, before)
@@ -214,6 +217,7 @@ def _as_before(record: Record, before: Record) -> Record:
         display_name=before.display_name,
         kernels=before.kernels,
         activation=before.activation,
+        preinstalled=before.preinstalled,
         created=before.created,
         revision=before.revision + 1,
     )

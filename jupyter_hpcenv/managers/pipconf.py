@@ -101,14 +101,18 @@ def _harmless(setting: Setting, env: Mapping[str, str]) -> bool:
     return setting.name in HARMLESS
 
 
+def site_files(env: Mapping[str, str]) -> list[Path]:
+    """Return the files that pip reads for everybody, the strongest last."""
+    folders = (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return [*(Path(folder) / "pip" / "pip.conf" for folder in folders), Path("/etc/pip.conf")]
+
+
 def _files(env: Mapping[str, str]) -> Iterator[Path]:
     """Yield where pip looks, the strongest last; a PIP_CONFIG_FILE that is the null device switches all off."""
     chosen = env.get("PIP_CONFIG_FILE", "")
     if chosen == os.devnull:
         return
-    for folder in (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
-        yield Path(folder) / "pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
+    yield from site_files(env)
     home = Path(env.get("HOME") or Path.home())
     yield home / ".pip" / "pip.conf"
     yield Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,8 @@ from ..process import run
 from .failures import failure, no_locks
 from .output import clean, kind_of
 
+_asking = threading.Lock()
+
 
 @lru_cache(maxsize=1)
 def find_uv() -> str:
@@ -25,7 +28,8 @@ def find_uv() -> str:
     try:
         from uv import find_uv_bin
 
-        return str(find_uv_bin())
+        with _asking:  # it asks sysconfig, which shows half of its variables to a second thread that comes meanwhile
+            return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
         return shutil.which("uv") or ""
 

@@ -2,7 +2,7 @@
 
 from .gate import Asked, check_channels, enter, flat, link_scripts, preferences, with_defaults
 from .hook import ask, consulted, told
-from .reading import Policy, check, policies, rules_of
+from .reading import Policy, check, places, policies, rules_of
 
 __all__ = [
     "Asked",
@@ -14,6 +14,7 @@ __all__ = [
     "enter",
     "flat",
     "link_scripts",
+    "places",
     "policies",
     "preferences",
     "rules_of",

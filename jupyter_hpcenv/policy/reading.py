@@ -117,7 +117,7 @@ _guard = threading.Lock()
 def policies() -> list[Policy]:
     """Return the site's policies, that of the whole system first; raises `BrokenPolicy`."""
     found = []
-    for path in _places():
+    for path in places():
         policy = _read(path)
         if policy is not None:
             found.append(policy)
@@ -139,7 +139,8 @@ def rules_of(policy: Policy) -> dict[str, Any]:
     return {name: value for name, value in held.items() if value != getattr(free, name)}
 
 
-def _places() -> list[Path]:
+def places() -> list[Path]:
+    """Return where policies are looked for; those of `VARIABLE` must be there, the others may."""
     further = [Path(text) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
     return list(dict.fromkeys([Path("/") / FILE, Path(sys.prefix) / FILE, *further]))
 

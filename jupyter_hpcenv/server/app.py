@@ -85,15 +85,26 @@ class HpcenvApp(ExtensionApp):
         return str(super().generate_config_file(classes))
 
     def _name_managers(self) -> None:
-        """List the managers' classes, which takes 20 ms that no start of a server should pay for."""
+        """List the classes of managers and manifests, which takes 20 ms that no start of a server should pay for."""
         from ..managers import load_managers
+        from ..manifest import Manifest
 
         managers = load_managers(self.config, Site(config=self.config))
-        kinds = [type(manager) for manager in managers.values()]
+        kinds: list[type[Configurable]] = [Manifest, *(type(manager) for manager in managers.values())]
         self.classes = [*self.classes, *(kind for kind in kinds if kind not in self.classes)]
 
     def _begin(self) -> None:
         self.watcher.start(asyncio.get_running_loop())
+        if self.config.get("Manifest", {}).get("per_user"):
+            self._threads.submit(self._give)
+
+    def _give(self) -> None:
+        """Have the environments built that the site has for each user; what fails is only told."""
+        try:
+            for sentence in self.open_desk().give():
+                self.log.info("hpcenv: %s", sentence)
+        except Exception as error:  # noqa: BLE001  a server starts without them
+            self.log.warning("hpcenv: nothing was given: %s", error)
 
     def open_desk(self) -> Admission:
         """Return the desk, opened at the first call; blocks, so call it in a thread.

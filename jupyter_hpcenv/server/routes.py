@@ -30,6 +30,7 @@ from ..models import (
     LogPart,
     MoveRequest,
     Operation,
+    PresetParameters,
     RebuildRequest,
     ShareRequest,
     Size,
@@ -91,6 +92,16 @@ _OPERATION = "operations/{operation}"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "site", "read", site.Site, "Managers, Pythons, locations and rules", "SiteFacts"),
+    Route(
+        "POST",
+        "presets/{preset}",
+        "read",
+        site.Preset,
+        "Show the request, without a name, that a preset makes of parameters",
+        CreateRequest,
+        200,
+        PresetParameters,
+    ),
     Route(
         "GET", "environments", "read", environments.Environments, "List environments", list[Environment], query=_FILTERS
     ),

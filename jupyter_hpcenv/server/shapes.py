@@ -11,6 +11,7 @@ import msgspec
 
 from ..admission.exporting import Exported as Exported
 from ..admission.modules import ModuleCheck as ModuleCheck
+from ..admission.presets import PresetFacts
 from ..admission.undoing import Undo as Undo
 from ..admission.using import Activation as Activation
 from ..doctor import Finding as Finding
@@ -67,7 +68,7 @@ class SiteFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pythons: list[PythonFact]
     locations: list[Location]
     module_system: str
-    presets: list[Any]
+    presets: list[PresetFacts]
     policy: SitePolicy
     name_pattern: str
     reserved_names: list[str]

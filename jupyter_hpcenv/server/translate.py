@@ -12,21 +12,30 @@ from ..files import FULL, explain
 
 
 class NotJson(InvalidRequest):
-    """A body that does not say that it is JSON: a form of a strange web page can not say so."""
+    """A body that does not say that it is JSON: a form of a strange web page can not say so.
+
+    Send `Content-Type: application/json`, also where the body is `{}`.
+    """
 
     code = "not_json"
     http_status = 415
 
 
 class TooLarge(InvalidRequest):
-    """A body longer than any request of ours is."""
+    """A body longer than any request of ours is.
+
+    Send less: a file of requirements with what is asked for, not a whole project.
+    """
 
     code = "too_large"
     http_status = 413
 
 
 class NotAuthenticated(HpcenvError):
-    """The server does not know who asks."""
+    """The server does not know who asks.
+
+    Log in again, or send a valid token.
+    """
 
     code = "not_authenticated"
     http_status = 403  # as Jupyter Server itself answers its own routes
@@ -34,7 +43,10 @@ class NotAuthenticated(HpcenvError):
 
 
 class Forbidden(HpcenvError):
-    """The server knows who asks, and that this one may not."""
+    """The server knows who asks, and that this one may not.
+
+    Ask whoever runs the server for the right to do that.
+    """
 
     code = "forbidden"
     http_status = 403

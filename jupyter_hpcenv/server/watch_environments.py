@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..errors import HpcenvError
 from ..models import Environment
 from ..site.locations import root_of
+from . import numbers
 from .poller import Poller
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class EnvironmentsPoller(Poller):
             for identifier, name, location, change in differences(self._seen, seen):
                 data = {"environment_id": identifier, "name": name, "location": location, "action": change}
                 self._tell(SCHEMA, data)
+                numbers.count_change(change)
+        numbers.show_environments(seen.rows.values())
         self._stamps, self._seen = stamps, seen
         return INTERVAL
 

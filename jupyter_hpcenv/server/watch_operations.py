@@ -15,6 +15,7 @@ from ..errors import HpcenvError
 from ..files import is_silent
 from ..models import FINISHED, Operation
 from ..names import is_operation_id
+from . import numbers
 from .poller import Poller
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class OperationsPoller(Poller):
             return False
         self._compare(operation)
         if operation.state in FINISHED:
+            if self._begun:
+                numbers.count_operation(operation)
             self._over.add(operation.id)
             self._active.pop(operation.id, None)
             self._told.pop(operation.id, None)

@@ -244,6 +244,19 @@ class Site(Configurable):
         looks next cleans up for it.""",
     ).tag(config=True)
 
+    audit_log = Unicode(
+        help="""Where a line of JSON is written for each act that changes something: who, what, to which environment and
+        how it ended. A file, in which ``~``, ``$VARIABLES`` and the words of locations are expanded, such as
+        ``/var/log/hpcenv/{username}.jsonl``; ``syslog``; or ``syslog:PATH`` for a daemon that listens elsewhere than at
+        /dev/log. Empty: nowhere. That a line can not be written never hinders an act."""
+    ).tag(config=True)
+
+    preset_folders = List(
+        Unicode(),
+        help="""Further folders with presets, besides etc/jupyter/hpcenv_presets below / and below the Python that
+        runs Jupyter; with $VARIABLES and ~. Files that others than their owner can write are not taken.""",
+    ).tag(config=True)
+
     contact = Unicode(help="Whom to ask: a mail address or a page; shown with errors that staff can mend.").tag(
         config=True
     )

@@ -23,8 +23,19 @@ FILES = ("jupyter_config", "jupyter_hpcenv_config")
 class Configuration:
     """The configuration of one command, and the files that it came from."""
 
-    def __init__(self, file: str = "", definitions: Sequence[str] = (), *, own_process: bool = True) -> None:
-        """Read all files; *own_process* keeps what they print off standard output, which a server must not swap."""
+    def __init__(
+        self,
+        file: str = "",
+        definitions: Sequence[str] = (),
+        *,
+        own_process: bool = True,
+        broken: list[BrokenConfiguration] | None = None,
+    ) -> None:
+        """Read all files; *own_process* keeps what they print off standard output, which a server must not swap.
+
+        Into *broken* go the errors of files that can not be read, for who looks for all of them; else the first one
+        is raised.
+        """
         from traitlets.config import Config
 
         self.config: Config = Config()
@@ -32,7 +43,13 @@ class Configuration:
         # What a configuration file prints must not get between us and who reads our JSON.
         with contextlib.redirect_stdout(sys.stderr) if own_process else contextlib.nullcontext():
             for path in _files(file):
-                loaded = _load(path)
+                try:
+                    loaded = _load(path)
+                except BrokenConfiguration as error:
+                    if broken is None:
+                        raise
+                    broken.append(error)
+                    continue
                 self.sources.append((path, loaded))
                 self.config.merge(copy.deepcopy(loaded))  # merging shares sections, and changes them
         for definition in definitions:

@@ -6,10 +6,15 @@ real interpreters in tests/unit/site/test_quoting.py.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from ..errors import InvalidRequest
+
+#: Characters of a literal from which on it takes more lines.
+_WIDTH = 80
 
 
 def sh(text: str) -> str:
@@ -56,6 +61,68 @@ def tcl(text: str) -> str:
             hints=["Leave that character out.", "Use another dialect."],
         )
     return '"' + re.sub(r'(["$\[\]{}\\])', r"\\\1", _one_line(text)) + '"'
+
+
+def python(value: object) -> str:
+    """Return plain data as a literal of Python; only a long dictionary or list takes more than one line."""
+    _check_literal(value)
+    return _literal(value, 0)
+
+
+def toml(value: object) -> str:
+    """Return plain data as a value of TOML on one line; raises `InvalidRequest`."""
+    _check_literal(value)
+    if isinstance(value, str):
+        return _escaped(value)
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_escaped(str(key))} = {toml(each)}" for key, each in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(toml(each) for each in value)}]"
+    raise TypeError("TOML has no word for nothing")
+
+
+def yaml(text: str) -> str:
+    """Return *text* between the double quotes of YAML; raises `InvalidRequest`."""
+    return _escaped(text)
+
+
+def ini(text: str) -> str:
+    """Return *text* as the value of a line of pip.conf, which knows no quotes; raises `InvalidRequest`."""
+    if not text or text != text.strip() or text[0] in "#;":
+        raise InvalidRequest(
+            f"{text[:80]!r} can not be written into a pip.conf, which knows no quotes.",
+            hints=["Leave out blanks at its ends, and # and ; at its beginning."],
+        )
+    return _one_line(text)
+
+
+def _literal(value: object, depth: int) -> str:
+    line = repr(value)
+    if len(line) + 4 * depth <= _WIDTH or not isinstance(value, Mapping | list | tuple) or not value:
+        return line
+    inner, end = " " * 4 * (depth + 1), " " * 4 * depth
+    if isinstance(value, Mapping):
+        lines = [f"{inner}{key!r}: {_literal(each, depth + 1)},\n" for key, each in value.items()]
+        return f"{{\n{''.join(lines)}{end}}}"
+    return f"[\n{''.join(f'{inner}{_literal(each, depth + 1)},{chr(10)}' for each in value)}{end}]"
+
+
+def _escaped(text: str) -> str:
+    """Return *text* as TOML and YAML both read it: characters beyond ASCII as they are, for neither knows pairs."""
+    return json.dumps(_one_line(text), ensure_ascii=False)
+
+
+def _check_literal(value: object) -> None:
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        for each in value:
+            _check_literal(each)
+    elif not (value is None or isinstance(value, str | bool | int | float)):
+        raise TypeError(f"a {type(value).__name__} is no plain data")
 
 
 #: What ends a here-document of ours.

@@ -36,20 +36,26 @@ class Quoted(str):
 
 
 def render(
-    name: str, template_dirs: Sequence[str], values: Mapping[str, object], *, built_in: Container[str] = ()
+    name: str,
+    template_dirs: Sequence[str],
+    values: Mapping[str, object],
+    *,
+    built_in: Container[str] = (),
+    package: Path = PACKAGE_TEMPLATES,
 ) -> str:
     """Return the template *name* filled with *values*; called by whatever generates a script.
 
     *values* holds plain data: texts, numbers, lists and mappings. Of the templates in *built_in* the package's are
-    taken. Raises `Refused` for a template that others can write, `InvalidRequest` for a value that can not be
-    quoted, and `HpcenvError` with the template's name and line for a template that is wrong or takes too long.
+    taken, which lie in *package*. Raises `Refused` for a template that others can write, `InvalidRequest` for a value
+    that can not be quoted, and `HpcenvError` with the template's name and line for a template that is wrong or takes
+    too long.
     """
     import jinja2  # not at the top: most commands render nothing
 
     _check_plain(values, "values")
-    origin = _find(name, () if name in built_in else template_dirs)[1]
+    origin = _find(name, () if name in built_in else template_dirs, package)[1]
     try:
-        text: str = _engine(template_dirs, built_in).get_template(name).render(values)
+        text: str = _engine(template_dirs, built_in, package).get_template(name).render(values)
     except jinja2.TemplateSyntaxError as error:
         raise _wrong(Path(error.filename or origin), f"line {error.lineno}: {error.message}") from error
     except (
@@ -93,7 +99,7 @@ def references_of(name: str, template_dirs: Sequence[str]) -> set[str]:
         return set()
 
 
-def _engine(template_dirs: Sequence[str] = (), built_in: Container[str] = ()) -> Any:
+def _engine(template_dirs: Sequence[str] = (), built_in: Container[str] = (), package: Path = PACKAGE_TEMPLATES) -> Any:
     import jinja2
 
     from .limits import LimitedEnvironment
@@ -102,7 +108,7 @@ def _engine(template_dirs: Sequence[str] = (), built_in: Container[str] = ()) ->
         if not _NAME.fullmatch(name):  # a template includes others by their names, never by a path
             return None
         try:
-            source, origin = _find(name, () if name in built_in else template_dirs)
+            source, origin = _find(name, () if name in built_in else template_dirs, package)
         except FileNotFoundError:
             return None
         return source, str(origin), None
@@ -130,6 +136,10 @@ def _engine(template_dirs: Sequence[str] = (), built_in: Container[str] = ()) ->
         tcl_value=_filter(references.tcl),
         csh_setenv=lambda value, name: _filter(lambda text: references.csh(text, _variable(name)))(value),
         fish_export=lambda value, name: _filter(lambda text: references.fish(text, _variable(name)))(value),
+        python=lambda value: Quoted(quoting.python(value)),
+        toml=lambda value: Quoted(quoting.toml(value)),
+        yaml=_filter(quoting.yaml),
+        ini=_filter(quoting.ini),
         json=lambda value: Quoted(json.dumps(value, sort_keys=True)),
         comment=_filter(_comment),
         variable=_filter(_variable),
@@ -204,7 +214,7 @@ def _check_plain(value: object, where: str) -> None:
         raise TypeError(f"{where} is a {type(value).__name__}, not plain data")
 
 
-def _find(name: str, template_dirs: Sequence[str]) -> tuple[str, Path]:
+def _find(name: str, template_dirs: Sequence[str], package: Path = PACKAGE_TEMPLATES) -> tuple[str, Path]:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a template")
     for folder in map(Path, template_dirs):
@@ -224,7 +234,7 @@ def _find(name: str, template_dirs: Sequence[str]) -> tuple[str, Path]:
                 hints=["Make it readable, or take its folder out of c.Site.template_dirs."],
             ) from error
         return source, path
-    path = PACKAGE_TEMPLATES / name
+    path = package / name
     return path.read_text(encoding="utf-8"), path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
+from ...models import CreateRequest, PresetParameters
 from .base import Handler, authorized
 
 
@@ -15,3 +16,17 @@ class Site(Handler):
     async def get(self) -> None:
         """Answer managers, Pythons, locations as they stand now, and rules."""
         self.reply(await self.call(lambda desk: desk.facts()))
+
+
+class Preset(Handler):
+    """One of the requests that staff prepared."""
+
+    @web.authenticated
+    @authorized("read")
+    async def post(self, preset: str) -> None:
+        """Answer the request that it makes of parameters, as far as it says anything; nothing is built."""
+        asked = self.body(PresetParameters)
+        request = await self.call(lambda desk: desk.fill_preset(preset, asked.parameters))
+        empty = CreateRequest(name="")
+        said = {field: getattr(request, field) for field in request.__struct_fields__}
+        self.reply({field: value for field, value in said.items() if field == "name" or value != getattr(empty, field)})
