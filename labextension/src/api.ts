@@ -39,6 +39,11 @@ export class Api {
     return this.send('GET', ['site']);
   }
 
+  /** The request, without a name, that a preset makes of parameters. */
+  fillPreset(name: string, parameters: Record<string, unknown>): Promise<ICreateRequest> {
+    return this.send('POST', ['presets', name], { body: { parameters } });
+  }
+
   environments(): Promise<IEnvironment[]> {
     return this.send('GET', ['environments']);
   }

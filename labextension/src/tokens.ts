@@ -1,6 +1,7 @@
 /** The words of the REST interface as types, and the names by which other parts find this extension. */
 import { Token } from '@lumino/coreutils';
 import type { EnvironmentsModel } from './model';
+import type { IPreset } from './preset';
 
 export type { ICache, ICleaned, IEvent, IExported, IFinding, IHit, ISize, IUndo } from './afterwards';
 
@@ -85,7 +86,6 @@ export interface ICreateRequest {
   location?: string;
   prefix?: string;
   installer?: string;
-  creator?: string;
   /** Null or left out: the server decides by the modules. */
   system_site_packages?: boolean | null;
   modules?: string[];
@@ -103,6 +103,10 @@ export interface ICreateRequest {
   variables?: Record<string, string>;
   display_name?: string;
   kernel?: boolean;
+  /** Of a preset or of the project that `file` describes; the form has no fields for them. */
+  creator?: string;
+  extras?: string[];
+  groups?: string[];
 }
 
 /** With whom an environment is to be shared: a group, or everybody on the machine. */
@@ -267,6 +271,7 @@ export interface ISite {
   managers: IManagerFacts[];
   pythons: IPythonFact[];
   locations: ILocation[];
+  presets?: IPreset[];
   name_pattern: string;
   reserved_names: string[];
   trash_days: number;

@@ -37,6 +37,28 @@ describe('the panel', () => {
     expect(pages.create).toHaveBeenCalledWith({}, 'file');
   });
 
+  it('says on the first run where environments will lie, what fills the home, and what was found', async () => {
+    const cache = { bytes: null, files: null, measured: '', measuring: false, used_by: [], notes: [], cleanable: true, reason: '' };
+    w.server.set('GET caches', [
+      { ...cache, name: 'uv', path: '/home/a/.cache/uv', on_home: true },
+      { ...cache, name: 'pip', path: '/scratch/a/pip', on_home: false }
+    ]);
+    w.server.set('GET environments', [environment({ name: '<b>x', origin: 'foreign' })]);
+    await show();
+    expect(panel.get('.jp-HpcEnv-first').textContent).toContain('Environments lie in home unless you say otherwise: 8.8 GB free.');
+    expect(panel.get('.jp-HpcEnv-first').textContent).toContain('uv keeps what it fetches in your home.');
+    expect(panel.get('.jp-HpcEnv-first').textContent).toContain('1 environment of other tools was found');
+    expect(panel.get('.jp-HpcEnv-first pre').textContent).toBe('jupyter hpcenv setup --user');
+    expect(panel.all('[role="tree"]')).toHaveLength(1);
+    await panel.click(panel.button('Room and caches'));
+    expect(pages.open).toHaveBeenCalledWith({ view: 'room' });
+    w.server.set('GET environments', [environment()]);
+    await w.model.refresh();
+    await panel.settle();
+    expect(panel.all('.jp-HpcEnv-first')).toHaveLength(0);
+    expect(panel.text()).not.toContain('No environments yet');
+  });
+
   it('says why there is no list, and reads again', async () => {
     w.server.set('GET environments', new Refusal(500, { message: 'Location x is not readable.', reason: '', code: 'error', hints: ['Ask its owner.'] }));
     await show();

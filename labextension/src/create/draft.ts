@@ -17,7 +17,12 @@ export interface Draft {
   key: string;
   /** Sent with the request: the same form is submitted once, however often its button is pressed. */
   idempotency: string;
-  start: 'scratch' | 'file';
+  start: 'preset' | 'scratch' | 'file';
+  /** The preset that filled the form, and its parameters; empty: none did. */
+  preset: string;
+  parameters: Record<string, unknown>;
+  /** What a preset says and no field shows. */
+  beside: Pick<ICreateRequest, 'creator' | 'extras' | 'groups'>;
   /** Id of the environment of which this is a copy, which then says all but name, place and kernel; empty: of none. */
   cloneOf: string;
   name: string;
@@ -84,6 +89,9 @@ export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['star
     key: UUID.uuid4(),
     idempotency: UUID.uuid4(),
     start: from ?? (text(start.requirements) || file ? 'file' : 'scratch'),
+    preset: '',
+    parameters: {},
+    beside: {},
     cloneOf,
     name: text(start.name) || nameIn(file),
     // a copy has that of its source
@@ -124,7 +132,7 @@ export function toRequest(draft: Draft): ICreateRequest {
   const variables = named(draft.variables);
   const build = named(draft.buildVariables);
   const conda = draft.language === 'conda';
-  const file = draft.start === 'file' ? fileText(draft) : '';
+  const file = draft.start === 'scratch' ? '' : fileText(draft);
   if (draft.cloneOf) {
     request.clone_of = draft.cloneOf;
     put('location', draft.location, draft.location);
@@ -151,7 +159,7 @@ export function toRequest(draft: Draft): ICreateRequest {
   put('build_variables', Object.fromEntries(build), build.length);
   put('display_name', draft.displayName, draft.displayName);
   put('kernel', false, !draft.kernel);
-  return request;
+  return { ...draft.beside, ...request };
 }
 
 /** What stands in the field for a file: which one that is depends on the manager. */
@@ -347,7 +355,7 @@ export function fieldOf(code: string, draft: Draft): Field | undefined {
   if (draft.cloneOf && field !== 'name' && field !== 'location' && field !== 'variables') {
     return undefined;
   }
-  if (field === 'packages' && draft.start === 'file' && draft.packages.length === 0) {
+  if (field === 'packages' && (draft.start === 'file' || (draft.start === 'preset' && fileText(draft))) && draft.packages.length === 0) {
     return 'requirements';
   }
   if (field === 'options' && draft.manager) {

@@ -23,6 +23,8 @@ import { Modules } from './modules';
 import { Options } from './options';
 import { PackageField } from './package-field';
 import { usePlanner } from './plan';
+import { isBlank, ofPreset } from './prepared';
+import { Presets } from './presets';
 import { toldOf } from './preview';
 import { StartFile } from './start';
 import { Summary } from './summary';
@@ -83,7 +85,13 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
   const id = `hpcenv-${draft.key.slice(0, 8)}`;
 
   // once, before anything is drawn of it: what the draft means on this site
-  React.useState(() => Object.assign(draft, settled(draft, site)));
+  const presets = site.presets ?? [];
+  React.useState(() => {
+    Object.assign(draft, settled(draft, site));
+    if (!draft.cloneOf && presets.some(each => !each.message) && isBlank(draft)) {
+      draft.start = 'preset';
+    }
+  });
   const showPreview = (): void => {
     // where the page is narrow the summary is far from the button that was pressed
     requestAnimationFrame(() => aside.current?.querySelector('.jp-HpcEnv-preview')?.scrollIntoView?.({ block: 'nearest' }));
@@ -238,12 +246,25 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
                 label={trans.__('Start from')}
                 name={`${id}-start`}
                 choices={[
+                  ...(presets.length ? [{ value: 'preset' as const, label: trans.__('A preset') }] : []),
                   { value: 'scratch', label: trans.__('Packages') },
                   { value: 'file', label: trans.__('A file') }
                 ]}
                 value={draft.start}
                 onChange={start => change({ start })}
               />
+              {draft.start === 'preset' && (
+                <Presets
+                  id={id}
+                  presets={presets}
+                  value={draft.preset}
+                  parameters={draft.parameters}
+                  onChosen={(preset, parameters, request) => {
+                    const filled = { ...draft, ...ofPreset(draft, preset.name, parameters, request) };
+                    change({ ...filled, ...settled(filled, site) });
+                  }}
+                />
+              )}
               {draft.start === 'file' && (
                 <StartFile
                   id={`${id}-requirements`}

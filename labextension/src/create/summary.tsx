@@ -99,7 +99,7 @@ export function Summary(props: {
 
 function packagesAsked(draft: Draft, none: string, file: string): string {
   const parts = draft.packages.map(plain);
-  if (draft.start === 'file' && fileText(draft).trim()) {
+  if (draft.start !== 'scratch' && fileText(draft).trim()) {
     parts.push(file);
   }
   return parts.length > 0 ? parts.join(', ') : none;
@@ -107,13 +107,13 @@ function packagesAsked(draft: Draft, none: string, file: string): string {
 
 function condaPython(draft: Draft, trans: TranslationBundle): string {
   const asked = draft.python.trim();
-  const ofFile = draft.start === 'file' && fileKind(draft.file) !== undefined;
+  const ofFile = draft.start !== 'scratch' && fileKind(draft.file) !== undefined;
   return asked ? trans.__('%1, of the channels', plain(asked)) : ofFile ? trans.__('as the file has it') : trans.__('the newest that fits');
 }
 
 function condaChannels(draft: Draft, site: ISite, trans: TranslationBundle): string {
   const named = draft.channels.map(each => plain(channelName(each))).join(', ');
-  const ofFile = draft.start === 'file' && fileKind(draft.file) !== undefined ? trans.__('those of the file') : '';
+  const ofFile = draft.start !== 'scratch' && fileKind(draft.file) !== undefined ? trans.__('those of the file') : '';
   const configured = (chosenManager(draft, site)?.channels ?? []).map(each => plain(channelName(each))).join(', ');
   return [named, ofFile].filter(Boolean).join(', ') || configured;
 }

@@ -4,13 +4,13 @@ import React from 'react';
 import { canDelete } from '../actions';
 import { readFile, startWith } from '../create/start';
 import { moment, plain } from '../format';
-import { layersIcon } from '../icons';
 import { placeOf } from '../operation/verbs';
 import { VIEWS, viewTitle } from '../page';
 import { Blank, Callout, Trouble } from '../ui/blocks';
 import { useDelay, useHpcEnv, useModel, useTicking } from '../ui/context';
 import { Button, Icon, IconButton } from '../ui/controls';
 import { ICursor, Line, makeLines, NOWHERE, prune } from './cursor';
+import { FirstRun } from './first';
 import { openMenu } from './menu';
 import { IRow, looseWord, makeGroups, makeRows } from './rows';
 import type { PanelState } from './state';
@@ -140,24 +140,11 @@ export function EnvironmentList(props: { state: PanelState }): JSX.Element {
         </div>
       </div>
       {model.loaded && model.error && <Stale />}
+      {model.loaded && !query && all.length > 0 && all.every(row => row.environment?.origin === 'foreign') && <FirstRun found={all.length} />}
       {!model.loaded ? (
         <NotYet />
       ) : all.length === 0 ? (
-        <Blank
-          icon={layersIcon}
-          title={trans.__('No environments yet')}
-          text={[trans.__('An environment is a Python with packages of its own. Each one becomes a kernel on the launcher.')]}
-          actions={
-            <>
-              <Button kind="accept" onClick={() => actions.pages?.create()}>
-                {trans.__('New environment')}
-              </Button>
-              <Button kind="minimal" onClick={() => actions.pages?.create({}, 'file')}>
-                {trans.__('From a file…')}
-              </Button>
-            </>
-          }
-        />
+        <FirstRun found={0} />
       ) : groups.length === 0 ? (
         <NoMatch rows={all} query={query} onClear={() => setQuery('')} />
       ) : (
