@@ -52,6 +52,27 @@ DEFENCES = {
         "    if True:\n",
         "tests/unit/managers/test_only.py::test_nothing_else_that_names_an_index_is_left",
     ),
+    "own-hook": Defence(
+        "22: a hook that others can write decides about everybody's requests",
+        "policy/hook.py",
+        r"if writers := who_can_write\(program, owners\):",
+        "if False:",
+        "tests/unit/policy/test_hook.py::test_a_hook_that_others_can_write_is_not_run",
+    ),
+    "hook-shows-no-values": Defence(
+        "6: secrets in variables are shown to a program of the site",
+        "policy/hook.py",
+        r"shown\[field\] = sorted\(shown\[field\]\)",
+        "pass",
+        "tests/unit/policy/test_hook.py::test_values_of_variables_are_not_shown",
+    ),
+    "preset-of-staff": Defence(
+        "29: a preset that others can write proposes what they like",
+        "admission/presets.py",
+        r"if writers := who_can_write\(path, \[owner\]\):",
+        "if False:",
+        "tests/site/test_presets.py::test_what_others_could_have_written_is_not_read",
+    ),
     "policy-to-its-last-key": Defence(
         "22: a slip of the pen makes a rule vanish",
         "policy/reading.py",
@@ -142,6 +163,34 @@ DEFENCES = {
         r"if kept == prefix or kept\.is_relative_to\(prefix\):",
         "if False:",
         "tests/integration/test_adopt.py::test_what_nobody_can_have_meant_is_refused",
+    ),
+    "audit-one-line": Defence(
+        "18: a name forges a line of the audit log, or steers the terminal of who reads it",
+        "site/audit.py",
+        r"ensure_ascii=True",
+        "ensure_ascii=False",
+        "tests/unit/site/test_audit.py::test_no_name_ends_a_line_or_steers_a_terminal",
+    ),
+    "audit-link": Defence(
+        "33: the audit log is a link to another file of whoever writes",
+        "site/audit.py",
+        r"os\.O_CREAT \| os\.O_NOFOLLOW",
+        "os.O_CREAT",
+        "tests/unit/site/test_audit.py::test_a_link_is_not_followed",
+    ),
+    "report-links": Defence(
+        "5: a link leads the report of staff out of a location",
+        "catalog/everybody.py",
+        r"names = sorted\(entry\.name for entry in entries if entry\.is_dir\(follow_symlinks=False\)\)\n        for",
+        "names = sorted(entry.name for entry in entries if entry.is_dir())\n        for",
+        "tests/unit/catalog/test_everybody.py::test_links_below_a_location_are_not_followed",
+    ),
+    "numbers-without-names": Defence(
+        "32: a word of a user's gets onto the page of metrics",
+        "server/numbers.py",
+        r"operation\.verb if operation\.verb in VERBS else OTHER",
+        "operation.verb",
+        "tests/server/test_numbers.py::test_no_word_of_a_user_is_on_the_page",
     ),
 }
 

@@ -9,7 +9,21 @@ from typing import Protocol
 
 from ..measure import Row
 from ..world import World
-from . import cache, clone, conda, create, help_text, kernel_start, lag, launch, listing, looks, many, server_start
+from . import (
+    apply,
+    cache,
+    clone,
+    conda,
+    create,
+    help_text,
+    kernel_start,
+    lag,
+    launch,
+    listing,
+    looks,
+    many,
+    server_start,
+)
 
 
 class Figure(Protocol):
@@ -37,4 +51,5 @@ FIGURES: tuple[Figure, ...] = (
     lag,
     server_start,
     help_text,
+    apply,
 )  # type: ignore[assignment]

@@ -22,6 +22,7 @@ from jupyter_hpcenv.doctor import Finding
 from jupyter_hpcenv.lifecycle.health import Health
 from jupyter_hpcenv.managers.contract import Hit
 from jupyter_hpcenv.models import (
+    CreateRequest,
     Cache,
     CleanedCache,
     Environment,
@@ -137,6 +138,10 @@ class StandIn:
     def facts(self) -> dict[str, Any]:
         self._note("facts")
         return {"version": "0"}
+
+    def fill_preset(self, name: str, parameters: dict[str, Any]) -> CreateRequest:
+        self._note("fill_preset", name, parameters)
+        return CreateRequest(name="")
 
     def rows(self) -> tuple[Environment, ...]:
         self._note("rows")

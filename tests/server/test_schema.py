@@ -52,6 +52,13 @@ def answers() -> Iterator[Counter[str]]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("schema")
     # no example can download anything: what is built with packages, or a kernel, soon fails in its worker
+    (home / ".jupyter").mkdir()
+    presets = {"Site": {"preset_folders": [str(home / "presets")]}}
+    (home / ".jupyter" / "jupyter_hpcenv_config.json").write_text(json.dumps(presets))
+    (home / "presets").mkdir()
+    parameters = "parameters: {one: {type: integer, default: 1}, two: {enum: [a, b], default: a}}"
+    (home / "presets" / "good.yaml").write_text(f"version: 1\ntitle: Good\n{parameters}\n")
+    (home / "presets" / "bad.yaml").write_text("version: 2\n")
     found = Server(home, variables={"UV_OFFLINE": "1", "PIP_NO_INDEX": "1", "UV_CACHE_DIR": str(home / "cache")})
     yield found
     found.stop()
@@ -66,6 +73,7 @@ def known(server: Server) -> dict[str, list[str]]:
         "environment": [each["id"] for each in made],
         "operation": operations,
         "kernel": ["hpcenv-home.first", "hpcenv-home.absent"],
+        "preset": ["good", "bad", "absent"],
     }
 
 

@@ -5,27 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tarfile
 import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-UV = find_uv_bin()
+from .conftest import UV, run
+
 LABS = {"4.4": "jupyterlab>=4.4,<4.5", "newest": "jupyterlab>=4.6,<5"}
-
-
-def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        [str(part) for part in command], env=env, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-5000:]}"
-    return done.stdout
 
 
 def find_python(version: str) -> str:
@@ -39,23 +26,6 @@ def find_python(version: str) -> str:
     pytest.skip(f"Python {version} is not installed")
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of what is committed, built in isolation, without any Node on PATH."""
-    source = tmp_path_factory.mktemp("clone")
-    packed = subprocess.run(["git", "archive", "HEAD"], cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(source, filter="data")
-    nodeless = tmp_path_factory.mktemp("path")
-    for program in ("sh", "env", "git", "cat", "rm", "mkdir", "uname"):
-        (nodeless / program).symlink_to(shutil.which(program) or "/nowhere")
-    out = tmp_path_factory.mktemp("dist")
-    env = {**os.environ, "PATH": str(nodeless)}
-    run(UV, "build", "--wheel", "--out-dir", out, "--python", sys.executable, source, env=env)
-    (built,) = out.glob("*.whl")
-    return built
-
-
 def test_the_wheel_holds_each_file_once_and_no_sources_of_the_front_end(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert len(names) == len(set(names))
@@ -63,6 +33,7 @@ def test_the_wheel_holds_each_file_once_and_no_sources_of_the_front_end(wheel: P
     assert "jupyter_hpcenv/server/openapi.json" in names
     assert any(name.endswith("labextensions/jupyter-hpcenv/package.json") for name in names)
     assert any(name.endswith("jupyter_server_config.d/jupyter_hpcenv.json") for name in names)
+    assert any(name.endswith("share/man/man1/jupyter-hpcenv-create.1") for name in names)
     assert any(re.search(r"site/templates/.*\.j2$", name) for name in names)
     assert not [name for name in names if name.startswith("jupyter_hpcenv/labextension") or "node_modules" in name]
 

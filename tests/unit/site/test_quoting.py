@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import configparser
 import os
 import re
 import shutil
@@ -9,12 +11,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml as reader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_hpcenv.errors import InvalidRequest
-from jupyter_hpcenv.site.quoting import HERE_END, csh, fish, here, lua, sh, tcl
+from jupyter_hpcenv.site.quoting import HERE_END, csh, fish, here, ini, lua, python, sh, tcl, toml, yaml
 
 DIALECTS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "sh": (sh, ["/bin/sh"]),
@@ -194,3 +198,33 @@ def test_what_a_message_shows_of_such_a_text_steers_no_terminal() -> None:
     with pytest.raises(InvalidRequest) as caught:
         sh("\x1b]52;c;eA==\x07")
     assert caught.value.message.isprintable()
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\u2028\u2029"), max_size=40))
+def test_any_line_is_read_back_from_the_languages_of_files(text: str) -> None:
+    value = {"a": [text, True, 3], text: {"b": text}}
+    assert ast.literal_eval(python(value)) == value
+    assert msgspec.toml.decode(f"x = {toml(value)}") == {"x": value}
+    assert reader.safe_load(f"- {yaml(text)}") == [text]
+    if text == text.strip() and text and text[0] not in "#;":
+        parser = configparser.RawConfigParser()
+        parser.read_string(f"[a]\nb = {ini(text)}\n")
+        assert parser.get("a", "b") == text
+
+
+def test_what_takes_several_lines_is_one_value() -> None:
+    value = {"places": {"it's": ["x" * 60, "y" * 60], "b": "z" * 60}}
+    assert ast.literal_eval(python(value)) == value
+    assert max(map(len, python(value).splitlines())) < 90
+
+
+@pytest.mark.parametrize("text", ["", " a", "a ", "#a", ";a", "a\nb"])
+def test_what_pip_would_read_as_something_else_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        ini(text)
+
+
+def test_only_plain_data_is_written_as_a_literal() -> None:
+    for write in (python, toml):
+        with pytest.raises(TypeError):
+            write({"a": object()})
