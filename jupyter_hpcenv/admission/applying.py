@@ -28,6 +28,7 @@ from ..process import environment, run
 from ..site.config import username
 from ..site.locations import root_of
 from . import packages
+from .publisher import Publisher
 
 if TYPE_CHECKING:
     from .desk import Admission
@@ -90,6 +91,7 @@ class Applying:
         self._settings = desk.manifests
         self._document = manifest.read(path)
         self._tell = tell or (lambda step: None)
+        self._publisher = Publisher(self._settings, self._site, self._folder, self._document.label)
         self._stopped = threading.Event()
         self._publishing = threading.Lock()
 
@@ -116,9 +118,7 @@ class Applying:
             for each in wanted:
                 if id(each.step) in later:
                     each.step.why = "It is left to the next run."
-            steps = [each.step for each in wanted]
-            self._call_publisher(steps)
-            return self._report(steps, options)
+            return self._published([each.step for each in wanted], options)
 
     def roll_back(self, name: str) -> Report:
         """Let everybody have the release before the one in use; that one is not taken again until there is another."""
@@ -141,9 +141,7 @@ class Applying:
             manifest.hold(root, name, now)  # first: a run that comes in between must not switch forward again
             self._show(older, found.record, root)
             step.done = True
-            steps = [step]
-            self._call_publisher(steps)
-            return self._report(steps, Options())
+            return self._published([step], Options())
 
     # -- planning ---------------------------------------------------------------
 
@@ -191,6 +189,14 @@ class Applying:
                     f"If that is meant, say so: “--prune-limit {count}”.",
                 ],
             )
+
+    def _published(self, steps: list[Step], options: Options) -> Report:
+        """Return the report, with what became of the site's own program."""
+        called = self._publisher.call()
+        if called is not None:
+            steps.append(called)
+            self._tell(called)
+        return self._report(steps, options)
 
     def _report(self, steps: list[Step], options: Options) -> Report:
         return Report(label=self._document.label, dry_run=options.dry_run, steps=steps)
@@ -244,8 +250,7 @@ class Applying:
             self._do(wanted)
             step.done = True
         except HpcenvError as error:
-            step.error, step.code = error.message, error.code
-            step.hints = [*error.hints, *([error.reason] if error.reason else [])]
+            step.fail(error)
         except OSError as error:
             step.error = f"The disk refused it: {error}."
         except Exception as error:  # noqa: BLE001  a fault of ours in one must not keep the others from being built
@@ -259,7 +264,7 @@ class Applying:
             return
         assert entry is not None
         if step.act == "retire":
-            self._changes_what_is_seen()
+            self._publisher.remember()
             manifest.withdraw(step.location, entry.name, self._settings, self._site)
             return
         if step.act == "build":
@@ -357,10 +362,10 @@ class Applying:
         """Let everybody have it: permissions, the link, the kernels; each step is done only where that is needed."""
         folder = publishing.closed_folder(entry, root)
         if not access.is_as(folder, entry.visible):
-            self._changes_what_is_seen()
+            self._publisher.remember()
             access.restrict(folder, entry.visible)
         if entry.release and manifest.current(root, entry.name) != entry.release:
-            self._changes_what_is_seen()
+            self._publisher.remember()
             with claims.held(root, entry.name, "switch", username()) as guard:
                 guard()
                 manifest.switch(root, entry.name, entry.release)
@@ -368,7 +373,7 @@ class Applying:
                     manifest.hold(root, entry.name, "")
         wanted = manifest.publications(entry, record, root, self._settings, self._site)
         if not manifest.stands(wanted, self._settings):
-            self._changes_what_is_seen()
+            self._publisher.remember()
             with self._publishing:  # it is quick, and makes the folder of kernels where there is none
                 manifest.publish(wanted, self._settings, self._site)
 
@@ -376,7 +381,7 @@ class Applying:
         """Move what nobody asks for to the trash; what is in use is left for another run."""
         step, _, found, root = wanted
         assert found is not None
-        self._changes_what_is_seen()
+        self._publisher.remember()
         in_use = bool(step.release) and manifest.current(root, step.name) == step.release
         if in_use or not step.release:
             manifest.withdraw(step.location, step.name, self._settings, self._site)
@@ -463,38 +468,6 @@ class Applying:
                 hints=["Older ones are kept as “keep” in the manifest says.", "What was removed lies in the trash."],
             )
         return before[0]
-
-    # -- telling the world -------------------------------------------------------
-
-    @property
-    def _mark(self) -> Path:
-        return self._folder / f"{self._document.label}.unpublished"
-
-    def _changes_what_is_seen(self) -> None:
-        """Remember that the site's own program has to be called, whatever becomes of this process."""
-        if self._settings.publish_command:
-            self._mark.touch(mode=0o600)
-
-    def _call_publisher(self, steps: list[Step]) -> None:
-        """Call the site's program, if anything that people see has changed since it succeeded last."""
-        argv = list(self._settings.publish_command)
-        if not argv or not self._mark.exists():
-            return
-        step = Step(name=Path(argv[0]).name, act="finish", why="The site's program for publishing.")
-        try:
-            done = run(argv, env=environment(self._site.passthrough), timeout=float(self._settings.publish_timeout))
-            if not done.ok:
-                raise WrongState(
-                    f"The program {argv[0]} failed with {done.returncode}; the next run calls it again.",
-                    hints=["See what it says, and run it by hand."],
-                    reason="\n".join(list(done.tail)[-10:]),
-                )
-            self._mark.unlink(missing_ok=True)
-            step.done = True
-        except HpcenvError as error:
-            step.error, step.code, step.hints = error.message, error.code, [*error.hints, *([error.reason] if error.reason else [])]
-        steps.append(step)
-        self._tell(step)
 
 
 def _name_of(line: str) -> str:

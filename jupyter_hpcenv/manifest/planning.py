@@ -231,9 +231,7 @@ class _Planner:
         return self._default
 
     def _failed(self, step: Step, error: HpcenvError, entry: Entry) -> Wanted:
-        step.error, step.code, step.hints = error.message, error.code, list(error.hints)
-        if error.reason:
-            step.hints.append(error.reason)
+        step.fail(error)
         return self._with(step, "error", "", entry)
 
     @staticmethod

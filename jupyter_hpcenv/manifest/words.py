@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from ..errors import HpcenvError
 from ..models import CreateRequest, Preinstalled
 
 #: Fields of a request that decide nothing about what is built.
@@ -110,6 +111,11 @@ class Step(msgspec.Struct, kw_only=True):
     hints: list[str] = []
     operation: str = ""
     """Id of the operation that did it."""
+
+    def fail(self, error: HpcenvError) -> None:
+        """Note what went wrong."""
+        self.error, self.code = error.message, error.code
+        self.hints = [*error.hints, *([error.reason] if error.reason else [])]
 
 
 def _digest(value: object) -> str:

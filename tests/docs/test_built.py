@@ -97,6 +97,12 @@ def test_pages_outside_lead_to_anchors_that_are_there(built: dict[Path, Page]) -
                 assert anchor in built[there.relative_to(DOCS).with_suffix(".html")].anchors, f"{page.name}: {anchor}"
 
 
+def test_the_readme_leads_to_each_page() -> None:
+    text = (CHECKOUT / "README.md").read_text()
+    for page in DOCS.rglob("*.md"):
+        assert page.name == "index.md" or f"]({page.relative_to(CHECKOUT)})" in text, page
+
+
 def test_a_page_loads_nothing_from_elsewhere(built: dict[Path, Page]) -> None:
     """A centre without internet can serve them, and nobody is told who reads them."""
     for path, page in built.items():

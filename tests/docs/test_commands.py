@@ -22,7 +22,7 @@ PAGES = {printed.name_of(page): page.read_text() for page in printed.pages()}
 RUN = {
     "README.md": "tests/docs/test_as_printed.py::test_the_readme",
     "docs/explanation/conda-env-mod.md": "tests/conda/test_beside.py::test_what_the_script_made_is_taken_over_as_printed",  # noqa: E501
-    "docs/how-to/admins/first-day.md": "tests/wheels/test_first_day.py::test_from_pip_install_to_a_kernel_that_a_colleague_opens",
+    "docs/how-to/admins/first-day.md": "tests/wheels/test_first_day.py::test_from_pip_install_to_a_kernel_that_a_colleague_opens",  # noqa: E501
     "docs/how-to/admins/jupyterhub.md": "tests/hub/test_spawners.py::test_the_page_as_printed",
     "docs/how-to/admins/modules.md": "tests/docs/test_as_printed.py::test_the_page_about_templates",
     "docs/how-to/admins/policy.md": "tests/integration/test_policy.py::test_the_page_as_printed",

@@ -22,9 +22,9 @@ from jupyter_hpcenv.doctor import Finding
 from jupyter_hpcenv.lifecycle.health import Health
 from jupyter_hpcenv.managers.contract import Hit
 from jupyter_hpcenv.models import (
-    CreateRequest,
     Cache,
     CleanedCache,
+    CreateRequest,
     Environment,
     EnvironmentDetail,
     Event,

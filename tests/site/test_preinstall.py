@@ -15,7 +15,6 @@ from ..crowd.test_users import reachable
 from ..docs import printed
 from ..installed import for_everybody
 from ..serving import KEPT
-from .test_first_day import commands
 
 PAGE = printed.DOCS / "how-to" / "admins" / "preinstall.md"
 
@@ -36,6 +35,12 @@ grep -h display_name /srv/jupyter/kernels/hpcenv-site.teaching/kernel.json
 setpriv --reuid=43012 --regid=43012 --clear-groups -- \\
   /srv/jupyter/kernels/hpcenv-site.teaching/launch -c 'import networkx, sys; print("SEES", sys.prefix)'
 """
+
+
+def commands(text: str) -> str:
+    """Return what root types, as a script; lines without a prompt are those of a here-document."""
+    lines = "\n".join(printed.blocks(text, "console")).splitlines()
+    return "\n".join(line.removeprefix("# ") for line in lines)
 
 
 def test_the_page_as_printed() -> None:
