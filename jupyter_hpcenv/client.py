@@ -87,6 +87,8 @@ class Client:
         name: str,
         packages: tuple[str, ...] | Rows | object = (),
         *,
+        preset: str = "",
+        parameters: Row | None = None,
         wait: bool = True,
         on_line: OnLine | None = None,
         **request: Any,
@@ -95,12 +97,18 @@ class Client:
 
         *request* takes the other fields of the REST request: python, location, prefix, manager, installer,
         creator, requirements, file, extras, groups, system_site_packages, modules, collection, build_variables,
-        variables, display_name, kernel. Interrupting the cell cancels the build.
+        channels, virtual_packages, variables, display_name, kernel. Interrupting the cell cancels the build.
+        A *preset* with its *parameters* fills the request first; what is asked for besides is added to its lists and
+        mappings, and replaces its other values, as on the command line.
         *on_line* gets each line of the log as a dictionary.
         """
         if isinstance(packages, str):
             raise TypeError("packages is a list of requirements, not one text.")
         body = {"name": name, "packages": list(packages), **request}  # type: ignore[call-overload]
+        if preset:
+            body = _over(self.fill_preset(preset, **(parameters or {})), body)
+        elif parameters:
+            raise TypeError("parameters are those of a preset, and none is named.")
         ended = self._carried_out("environments", body, wait=wait, on_line=on_line)
         return self.show(ended["environment"]["id"]) if wait else ended
 
@@ -369,6 +377,19 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         status, content = _exchange(self._server, method, target, data, headers or {}, self.timeout)
         return _answer(self._server, status, content)
+
+
+def _over(prepared: Row, asked: Row) -> Row:
+    """Return a request as it was prepared, with what is asked for besides: lists and mappings grow, the rest wins."""
+    whole = dict(prepared)
+    for field, wanted in asked.items():
+        there = prepared.get(field)
+        if isinstance(wanted, list) and isinstance(there, list):
+            wanted = [*there, *(each for each in wanted if each not in there)]
+        elif isinstance(wanted, dict) and isinstance(there, dict):
+            wanted = {**there, **wanted}
+        whole[field] = wanted
+    return whole
 
 
 # -- servers ------------------------------------------------------------------

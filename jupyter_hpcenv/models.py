@@ -152,6 +152,8 @@ class PythonFact(msgspec.Struct, kw_only=True):
     label: str
     """What a person is shown, for example ``Python 3.12.11 (pyenv)``."""
     default: bool = False
+    forbidden: str = ""
+    """Why the site's policy lets no environment stand on it; empty where it does."""
 
 
 class Platform(msgspec.Struct, kw_only=True):

@@ -206,7 +206,7 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
     if ticket.asked:
         asked = msgspec.convert(ticket.asked, policy.Asked)
         policy.enter(asked)
-        policy.ask(ticket.verb, asked.told, ticket.user)
+        policy.ask(ticket.verb, asked, ticket.user)
 
     def guard() -> None:
         if not own.still() or not claims.renew(Path(ticket.root), ticket.target.name, ticket.id):

@@ -63,8 +63,9 @@ class Report(msgspec.Struct, kw_only=True):
 
     @property
     def changes(self) -> list[Step]:
-        """What is not as the manifest says, or was not."""
-        return [step for step in self.steps if step.act in manifest.CHANGING]
+        """What was brought to what the manifest says, or with a dry run is to be; not what failed or has to wait."""
+        done = [step for step in self.steps if step.act in manifest.CHANGING and not step.error]
+        return [step for step in done if step.done or self.dry_run]
 
 
 Tell = Callable[[Step], None]
@@ -118,6 +119,8 @@ class Applying:
             for each in wanted:
                 if id(each.step) in later:
                     each.step.why = "It is left to the next run."
+                if each.step.act == "left" and self._was_replaced(each):
+                    each.step.why = "Everybody was given it until now."
             return self._published([each.step for each in wanted], options)
 
     def roll_back(self, name: str) -> Report:
@@ -143,10 +146,50 @@ class Applying:
             step.done = True
             return self._published([step], Options())
 
+    def go_forward(self, name: str) -> Report:
+        """Let everybody have the release again that somebody went back from; so a rollback is undone."""
+        with self._alone():
+            entry = self._entry(name)
+            location = entry.request.location or self._default_of(name)
+            root = root_of(self._site, location)
+            held = manifest.held_back(root, name)
+            if not held:
+                raise WrongState(
+                    f"No release of {name} is held back.", hints=["Apply the manifest: it takes the release it names."]
+                )
+            found = next((each for created, release, each in self._releases(location, name) if release == held), None)
+            if found is None or found.record is None or found.row.state != "ready" or glance.gone(found.record):
+                raise WrongState(
+                    f"The release {held} of {name} is held back, and can not be used any more.",
+                    hints=["Build it again: give its content another release in the manifest."],
+                )
+            again = msgspec.structs.replace(entry, release=held)
+            step = Step(name=name, release=held, location=location, act="finish", why="It was held back until now.")
+            self._show(again, found.record, root)
+            manifest.hold(root, name, "")  # also where a rollback was killed before it switched
+            step.done = True
+            return self._published([step], Options())
+
     # -- planning ---------------------------------------------------------------
+
+    def _was_replaced(self, wanted: Wanted) -> bool:
+        """Tell whether a release that was in use when this run began is so no more."""
+        if wanted.step.why == manifest.IN_USE:
+            with contextlib.suppress(HpcenvError):
+                return manifest.current(wanted.root, wanted.step.name) != wanted.step.release
+        return False
 
     def _planned(self, options: Options) -> list[Wanted]:
         look = self._verified if options.verify else None
+        if options.prune and not self._document.labelled:
+            raise InvalidRequest(
+                f"{Path(self._document.path).name} says no “label”, and a manifest of the same name in another folder "
+                "would have the same one, so nothing is removed.",
+                hints=[
+                    f"Write “label: {self._document.label}” below “version: 1”; what it has made carries that one.",
+                    "Give each manifest a label of its own.",
+                ],
+            )
         wanted = manifest.plan(self._document, self._found(), self._site, self._settings, look=look)
         unsure = any(each.step.act == "error" for each in wanted)
         for each in wanted:
@@ -164,7 +207,7 @@ class Applying:
         for row in rows:
             if row.origin != "own":
                 continue
-            record: Record | None = copies.get(row.id) if row.state in ("missing", "slow") else None
+            record: Record | None = copies.get(row.id) if row.state in ("missing", "slow", "broken") else None
             if record is None:
                 with contextlib.suppress(HpcenvError, OSError):
                     record = catalog.records.read(row.prefix)[0]
@@ -263,6 +306,8 @@ class Applying:
             self._prune(wanted)
             return
         assert entry is not None
+        if step.act in ("repair", "change", "replace"):
+            publishing.close(entry, root, self._publisher.remember)
         if step.act == "retire":
             self._publisher.remember()
             manifest.withdraw(step.location, entry.name, self._settings, self._site)
@@ -291,6 +336,7 @@ class Applying:
         if not root.exists() and root.parent.is_dir():
             with contextlib.suppress(FileExistsError):
                 root.mkdir(mode=0o755)  # else it would be made for the account alone
+        publishing.close(entry, root, self._publisher.remember)
         self._ended(step, self._desk.preinstall(request, entry.preinstalled(self._document.label)))
 
     def _change(self, step: Step, entry: manifest.Entry, found: Found) -> None:
@@ -445,13 +491,10 @@ class Applying:
 
     def _release_before(self, location: str, name: str, now: str, held: str) -> Found:
         """Return the newest whole release that was built before the one in use; not one that was gone back from."""
-        releases: list[tuple[str, str, Found]] = []
-        for each in self._found():
-            told = each.record.preinstalled if each.record else None
-            if each.record is None or told is None or each.row.location != location:
-                continue
-            if (told.label, told.name) == (self._document.label, name):
-                releases.append((each.record.created, told.release, each))
+        releases = self._releases(location, name)
+        order = manifest.order(root_of(self._site, location), name)
+        if now in order:  # else by their clocks, which may have been set back between two of them
+            releases = [(f"{order.index(one[1]):09}", *one[1:]) for one in releases if one[1] in order]
         built = next((created for created, release, _ in releases if release == now), "")
         before = [
             each
@@ -468,6 +511,17 @@ class Applying:
                 hints=["Older ones are kept as “keep” in the manifest says.", "What was removed lies in the trash."],
             )
         return before[0]
+
+    def _releases(self, location: str, name: str) -> list[tuple[str, str, Found]]:
+        """Return the releases of an environment of this manifest, each after its name and the time it was built."""
+        releases: list[tuple[str, str, Found]] = []
+        for each in self._found():
+            told = each.record.preinstalled if each.record else None
+            if each.record is None or told is None or each.row.location != location:
+                continue
+            if (told.label, told.name) == (self._document.label, name):
+                releases.append((each.record.created, told.release, each))
+        return releases
 
 
 def _name_of(line: str) -> str:

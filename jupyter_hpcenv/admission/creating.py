@@ -23,9 +23,23 @@ from .means import Means as Means
 
 def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key: str, means: Means) -> Ticket:
     """Check a request and return the operation that carries it out (or plans it), with all that was decided."""
-    config, site, catalog, managers, modules = means
     check.check_words(asked_for)
     wanted, notes = policy.consulted(verb, policy.with_defaults(asked_for), username())
+    with policy.with_notes(notes):
+        return _decided(verb, asked_for, wanted, notes, identifier, idempotency_key, means)
+
+
+def _decided(
+    verb: str,
+    asked_for: CreateRequest,
+    wanted: CreateRequest,
+    notes: list[str],
+    identifier: str,
+    idempotency_key: str,
+    means: Means,
+) -> Ticket:
+    """Return the operation for what is *wanted*: what was asked for, with what the site's policy made of it."""
+    config, site, catalog, managers, modules = means
     request, contents = recreating.expand(wanted, means)
     manager = check.manager_of(request, managers)
     contents = contents or check.contents_of(request, manager, site)
@@ -65,6 +79,7 @@ def ticket(verb: str, asked_for: CreateRequest, identifier: str, idempotency_key
         lambda: sum(row.origin == "own" for row in catalog.environments()),
         lambda: places.taken(catalog),
     )
+    policy.ask(verb, asked_of_site, username())
     choice.warnings += [*notes, *policy.preferences(asked_of_site)]
     work = create.Work(
         requirements=requirements,

@@ -50,12 +50,14 @@ from ..models import (
     utc_now,
 )
 from ..names import check_kernel_name, new_operation_id
+from ..site.config import username
 from . import (
     check,
     creating,
     doctoring,
     giving,
     packages,
+    places,
     rebuilding,
     sharing,
     undoing,
@@ -97,6 +99,7 @@ class Admission(Reading):
         """Start building an environment that a manifest asks for, whose record says so; raises as `submit`."""
         ticket = creating.ticket("create", request, new_operation_id(), "", self._means)
         ticket.work["preinstalled"] = msgspec.to_builtins(told)
+        ticket.work["closed"] = not told.release  # until its test was passed; a release lies in a folder that is
         location, prefix = ticket.target.location, Path(ticket.target.prefix)
         return self._start(ticket, lambda: check.check_free(self.catalog, request, location, prefix))
 
@@ -175,6 +178,8 @@ class Admission(Reading):
     def restore(self, reference: str) -> EnvironmentDetail:
         """Bring an environment back from the trash with its kernel."""
         item = delete.find_item(self.catalog, reference)
+        own = [row for row in self.catalog.environments() if row.origin == "own"]
+        policy.check_amounts(lambda: len(own), lambda: places.taken(self.catalog))
         with self._claimed(item, "restore") as guard:
             delete.check_restorable(self.catalog, item)
             delete.restore(self.catalog, item, guard)
@@ -226,7 +231,9 @@ class Admission(Reading):
             if patch.modules is not msgspec.UNSET:
                 captured = self.modules.capture(patch.modules)
                 loaded = list(captured.modules.load) if captured else []
-                policy.enter(policy.Asked(manager=record.manager, modules=loaded))
+                asked.modules = loaded
+                policy.enter(asked)
+                policy.ask("edit", asked, username())
                 warnings.extend(lost(record, captured, self.site))
                 changed = change.with_modules(changed, captured.modules if captured else None)
             return change.proven(changed, self.site) if change.matters(record, changed, row.state) else changed
@@ -235,6 +242,9 @@ class Admission(Reading):
         row = self.catalog.find(reference)
         if patch == EnvironmentPatch() and if_match is None:
             return row  # nothing to change, and no revision to count up
+        asked = policy.Asked(manager=row.manager, told=policy.told(patch))
+        if patch.modules is msgspec.UNSET:
+            policy.ask("edit", asked, username())
         return msgspec.structs.replace(self._edit(row.id, edit), warnings=warnings)
 
     @act("refresh")
@@ -363,8 +373,9 @@ class Admission(Reading):
             return earlier
         self.reconcile()
         moving = verb == "move"
-        states = ("ready", "module_missing", "missing", *(() if moving else ("python_gone",)))
-        row = self._changeable(reference, *states)
+        found = self.catalog.find(reference)
+        states = ("ready", "module_missing", "missing") if moving else rebuilding.states(found, self.catalog)
+        row = self._changeable(found.id, *states)
         if moving:
             rebuilding.check_movable(row, asked["location"])
             claims.look(self._old_root(row), row.name)

@@ -31,7 +31,7 @@ def gather(means: Means) -> dict[str, Any]:
         "pythons": msgspec.to_builtins(find_pythons(site)),
         "locations": msgspec.to_builtins(with_quotas(site, all_locations(site))),
         "module_system": modules.system(site).name,
-        "presets": msgspec.to_builtins(presets.known(means)),
+        "presets": msgspec.to_builtins(presets.known(means.site)),
         "policy": {
             "allow_editable": site.allow_editable,
             "allow_vcs": site.allow_vcs,

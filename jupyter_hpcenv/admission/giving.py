@@ -38,7 +38,7 @@ def give(desk: Admission) -> list[str]:
     told: list[str] = []
     for text in desk.manifests.per_user:
         try:
-            document = manifest.read(Path(text))
+            document = manifest.read(Path(text), configured=True)
             with claims.held(_folder(desk), document.label, "give", username()):  # several servers may start at once
                 for entry in document.per_user:
                     told += _one(desk, document.label, entry)

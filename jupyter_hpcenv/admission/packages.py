@@ -52,8 +52,9 @@ def ticket(
     """Return the operation that carries a change out, or plans it, with all that was decided."""
     _, site, _, _, modules = means
     wanted, notes = policy.consulted("change", changes, username())
-    asked = canonical(wanted, manager, site)
-    choice = manager.decide(record, asked)
+    with policy.with_notes(notes):
+        asked = canonical(wanted, manager, site)
+        choice = manager.decide(record, asked)
     if manager.language == "conda":
         choice.warnings += modules.built_for_this(asked.install)
     else:
@@ -89,6 +90,7 @@ def of_work(
     )
     adds = bool(work.changes.install or work.changes.update or work.changes.update_all)
     policy.enter(asked_of_site, used=(lambda: places.taken(means.catalog)) if adds else None)
+    policy.ask("change", asked_of_site, username())
     work.choice.warnings += policy.preferences(asked_of_site)
     if not dry_run and (warning := _running(record)):
         work.choice.warnings.append(warning)

@@ -23,6 +23,7 @@ from ..files import read_regular
 from ..formats import preset as formats
 from ..models import CreateRequest
 from ..names import new_operation_id
+from ..site import Site
 from ..trust import who_can_write
 from . import creating
 from .means import Means
@@ -58,11 +59,11 @@ class Checked(msgspec.Struct, kw_only=True):
     hints: list[str] = []
 
 
-def known(means: Means) -> list[PresetFacts]:
+def known(site: Site) -> list[PresetFacts]:
     """Return the presets of the site, as staff order them; those that can not be used come last, and say why."""
     good: list[tuple[int, PresetFacts]] = []
     bad: list[PresetFacts] = []
-    for path in _files(means):
+    for path in _files(site):
         try:
             found, _ = _read(path)
         except HpcenvError as error:
@@ -93,11 +94,11 @@ def fill(name: str, parameters: dict[str, Any], means: Means) -> CreateRequest:
 
     Raises `NotFound`, `InvalidRequest` for parameters that are not as they should be, and for a broken preset.
     """
-    for path in _files(means):
+    for path in _files(means.site):
         if path.stem == name:
             found, text = _read(path)
             return found.fill(parameters, text)
-    there = ", ".join(path.stem for path in _files(means))
+    there = ", ".join(path.stem for path in _files(means.site))
     raise NotFound(f"There is no preset {name}.", hints=[f"These are there: {there or 'none'}."])
 
 
@@ -108,7 +109,7 @@ def check(means: Means, paths: list[Path] | None = None) -> list[Checked]:
     channels, policy. Raises nothing: what is wrong is in the answer.
     """
     found = []
-    for path in paths if paths is not None else _files(means):
+    for path in paths if paths is not None else _files(means.site):
         try:
             preset, text = _read(path)
         except HpcenvError as error:
@@ -142,10 +143,15 @@ def _choices(preset: formats.Preset) -> Iterator[dict[str, Any]]:
                 yield {**defaults, name: value}
 
 
-def _files(means: Means) -> list[Path]:
+def folder_of(text: str) -> Path:
+    """Return the folder that an item of `Site.preset_folders` means."""
+    return Path(os.path.expandvars(text)).expanduser()
+
+
+def _files(site: Site) -> list[Path]:
     """Return the files of all presets; of two with one name the first, which is the whole system's."""
     folders = [Path("/") / FOLDER, Path(sys.prefix) / FOLDER]
-    folders += [Path(os.path.expandvars(text)).expanduser() for text in means.site.preset_folders]
+    folders += map(folder_of, site.preset_folders)
     found: dict[str, Path] = {}
     for folder in itertools.chain(folders, _packages()):
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import activation, kernels
+from .. import activation
 from ..catalog import history
 from ..doctor import Finding
 from ..errors import (
@@ -16,7 +16,7 @@ from ..errors import (
     NotFound,
     WrongState,
 )
-from ..lifecycle import delete, health
+from ..lifecycle import health
 from ..lifecycle.faces import roll_forward
 from ..managers.contract import Hit
 from ..models import (
@@ -34,6 +34,7 @@ from . import (
     everywhere,
     exporting,
     facts,
+    offered,
     searching,
     undoing,
     using,
@@ -70,7 +71,7 @@ class Reading(Holding):
 
     def presets(self) -> list[prepared.PresetFacts]:
         """Return the requests that staff prepared."""
-        return prepared.known(self._means)
+        return prepared.known(self.site)
 
     def fill_preset(self, name: str, parameters: dict[str, Any]) -> CreateRequest:
         """Return the request, without a name, that a preset makes of *parameters*; nothing is built."""
@@ -104,7 +105,7 @@ class Reading(Holding):
         try:
             identifier = self.catalog.find(reference).id
         except NotFound:
-            identifier = delete.find_item(self.catalog, reference).id
+            identifier = undoing.of_deleted(reference, self._means).id
         return history.read(identifier, self.site)
 
     def health(self, reference: str, *, hashes: bool = False) -> health.Health:
@@ -154,22 +155,8 @@ class Reading(Holding):
         return exporting.export(self.catalog.record(row.id), self._manager_of(row), form)
 
     def kernels(self) -> list[dict[str, Any]]:
-        """Return our published kernels, each with the environment that it belongs to."""
-        rows = {row.id: row for row in self.catalog.environments()}
-        found = []
-        for name, spec in kernels.published(self.site).items():
-            row = rows.get(str(spec.get("environment", "")))
-            found.append(
-                {
-                    "name": name,
-                    "display_name": str(spec.get("display_name", name)),
-                    "path": str(self.site.kernels_dir / name),
-                    "environment": row.id if row else "",
-                    "location": row.location if row else "",
-                    "state": "ready" if row and row.state in ("ready", "module_missing") else "orphan",
-                }
-            )
-        return found
+        """Return our published kernels, each with the environment that it belongs to, also those for everybody."""
+        return offered.offered(self.catalog)
 
     def activation(self, reference: str, dialect: str = "", *, several: bool = False, hook: bool = False) -> Activation:
         """Return how a shell, a module system or a batch job of that dialect uses an environment.

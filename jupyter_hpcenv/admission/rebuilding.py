@@ -24,7 +24,19 @@ from ..lifecycle.surroundings import surroundings
 from ..managers import integrity
 from ..managers.changing import name_of
 from ..managers.contract import Choice, Manager, Surroundings
-from ..models import BY_PIP, Contents, CreateRequest, Environment, Record, Size, Step, Target, Ticket, utc_now
+from ..models import (
+    BY_PIP,
+    Contents,
+    CreateRequest,
+    Environment,
+    EnvironmentState,
+    Record,
+    Size,
+    Step,
+    Target,
+    Ticket,
+    utc_now,
+)
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, place_for
@@ -32,8 +44,16 @@ from . import places
 from .creating import Means, effective
 
 
+def states(row: Environment, catalog: Catalog) -> tuple[EnvironmentState, ...]:
+    """Return the states in which an environment can be built again; a broken one only if its record was kept."""
+    kept: tuple[EnvironmentState, ...] = ("broken",) if catalog.records.remembers(row.id) else ()
+    return ("ready", "module_missing", "missing", "python_gone", *kept)
+
+
 def check_rebuildable(row: Environment) -> None:
     """Raise `WrongState` for an environment that is there and works, or that can not be looked at."""
+    if row.state == "broken":
+        return  # `states` has looked
     if row.state == "missing" or (row.state == "python_gone" and row.manager != "conda"):
         return
     if row.state in ("ready", "module_missing") and is_damaged(row):
@@ -123,6 +143,7 @@ def ticket(
             choice=_choice(record, request, manager, around, str(asked.get("python", ""))),
             modules=captured.modules if captured else None,
             variables=record.variables,
+            closed=_is_closed(record),
         ),
         versions=kept.versions if kept else {},
         old_root=old_root,
@@ -142,7 +163,7 @@ def ticket(
         told=policy.told(request),
     )
     policy.enter(asked_of_site)
-    policy.ask(verb, asked_of_site.told, username())
+    policy.ask(verb, asked_of_site, username())
     target = Target(id=record.id, name=record.name, location=location, prefix=str(prefix))
     create.rehearse(request, work.asked, target, site)
     templates.require(site, location)
@@ -201,6 +222,15 @@ def _request(record: Record, location: str) -> CreateRequest:
         display_name=record.display_name,
         kernel=bool(record.kernelspec),
     )
+
+
+def _is_closed(record: Record) -> bool:
+    """Tell whether a manifest's environment is to be built where nobody else can enter; in doubt it is."""
+    if record.preinstalled is None or record.preinstalled.release:
+        return False
+    with contextlib.suppress(OSError):
+        return not Path(record.prefix).stat().st_mode & 0o005
+    return True
 
 
 def _minor(version: str) -> str:

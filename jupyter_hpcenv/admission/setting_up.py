@@ -14,10 +14,11 @@ from traitlets.config import Config
 from .. import questions
 from ..errors import HpcenvError, NotFound
 from ..lifecycle.templates import check as check_templates
+from ..manifest import Manifest
 from ..models import AdoptRequest
 from ..site.configuration import Configuration
 from ..site.locations import all_locations
-from . import caching
+from . import caching, looking
 
 if TYPE_CHECKING:
     from .desk import Admission
@@ -37,7 +38,9 @@ class Own(msgspec.Struct, kw_only=True):
 
 def look(file: str, definitions: Sequence[str]) -> tuple[list[questions.Fault], list[str]]:
     """Return what is wrong with the site's configuration, and the files that were read; works where no desk does."""
-    return questions.look(file, definitions, templates=check_templates)
+    return questions.look(
+        file, definitions, templates=check_templates, kinds={"Manifest": Manifest}, further=looking.faults
+    )
 
 
 def offer(desk: Admission) -> questions.Offer:

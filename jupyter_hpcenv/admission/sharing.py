@@ -62,7 +62,7 @@ def ticket(
     verb = "share" if sharing else "unshare"
     asked_of_site = policy.Asked(manager=manager.name, sharing=sharing is not None, told=asked(sharing))
     policy.enter(asked_of_site)
-    policy.ask(verb, asked_of_site.told, username())
+    policy.ask(verb, asked_of_site, username())
     if sharing is not None:
         check_place(record, means.site)
         share.check_reachable(record, sharing)

@@ -19,11 +19,11 @@ from ..names import is_environment_id
 from ..patience import Patience, Slow
 from ..site import Site
 from ..site.locations import ELSEWHERE, folders_of
-from . import trash
+from . import released, trash
 from .foreign import find_foreign, foreign_id
 from .places import Places
 from .records import Records
-from .rows import Look, missing_row, slow_row
+from .rows import Look, damaged_row, missing_row, slow_row
 from .used import Used, UsedStore, row_of, state_of
 
 
@@ -60,7 +60,7 @@ class Catalog:
         if location:
             rows = [row for row in rows if row.location == location]
         if name:
-            rows = [row for row in rows if row.name == name]
+            rows = [row for row in rows if row.name == name or self._leads(name, row)]
         words = query.lower().split()
         if words:
             rows = [row for row in rows if all(any(word in text.lower() for text in _texts(row)) for word in words)]
@@ -68,6 +68,8 @@ class Catalog:
 
     def find(self, reference: str) -> EnvironmentDetail:
         """Return the one environment that *reference* means: an id, ``LOCATION/NAME`` or NAME.
+
+        The name of an environment with releases means the one that everybody is given now.
 
         Raises `NotFound`, or `Ambiguous` with the full names.
         """
@@ -83,7 +85,8 @@ class Catalog:
     def _record_of(self, row: Environment) -> Record:
         if row.origin == "adopted" or (row.origin == "shared" and row.state in ("missing", "slow")):
             return self.used.get(row.id).record  # who uses it has kept what it is
-        if row.state not in ("missing", "slow"):
+        kept = row.state == "broken" and self.records.remembers(row.id)  # it is damaged where it lies
+        if row.state not in ("missing", "slow") and not kept:
             with contextlib.suppress(FileNotFoundError):
                 return self._placed(self.records.read(Path(row.prefix))[0], row)
         for copy in self.records.copies():
@@ -106,6 +109,8 @@ class Catalog:
         else:
             location, _, name = reference.rpartition("/")
             found = [row for row in self._ours() if row.name == name and location in ("", row.location)]
+            if not found:
+                found = [row for row in self._ours() if location in ("", row.location) and self._leads(name, row)]
             if not found and not location:
                 found = [row for row in self._others() if row.name == name]
         if not found:
@@ -114,6 +119,14 @@ class Catalog:
             names = ", ".join(f"{row.location}/{row.name}" if row.location else row.id for row in found)
             raise Ambiguous(f"{reference!r} means more than one environment.", hints=[f"Say which: {names}."])
         return found[0]
+
+    def _leads(self, name: str, row: Environment) -> bool:
+        """Tell whether *name* is what everybody calls the release that *row* is."""
+        if not released.may_be(row.prefix, name) or row.state in ("missing", "slow"):
+            return False
+        with contextlib.suppress(Slow):
+            return bool(self._patience.ask(f"link {row.prefix}", released.link_to, row.prefix))
+        return False
 
     def _ours(self) -> list[Environment]:
         """Return the rows in locations, with what is used of others and is gone by now."""
@@ -158,6 +171,7 @@ class Catalog:
             if row.prefix in met:
                 continue  # two locations have one folder; the first that is configured counts
             met.add(row.prefix)
+            row = self._known_by_copy(row, copies, look)
             known = copies.get(row.id)
             if row.id in rows or (row.origin != "own" and known is not None and known.prefix != row.prefix):
                 # somebody's record says that it is another environment
@@ -186,6 +200,8 @@ class Catalog:
             if beside is not None and beside.state == "slow":
                 rows[copy.id] = slow_row(copy, look, beside.message)
                 continue
+            if beside is not None:
+                beside = self._known_by_copy(beside, copies, look)
             if beside is not None and beside.id == copy.id:
                 rows[beside.id] = beside
                 continue
@@ -220,6 +236,15 @@ class Catalog:
             self._compared = (found, copies, list(rows.values()))
         self._looked = list(rows.values())
         return list(self._looked), copies
+
+    def _known_by_copy(self, row: Environment, copies: Mapping[str, Record], look: Look) -> Environment:
+        """Return what a prefix of one's own is whose record is damaged, if a copy tells it; else the row as it is."""
+        if row.state != "broken" or row.origin != "own" or row.manager:
+            return row
+        for copy in copies.values():
+            if copy.prefix == row.prefix and copy.platform.cluster == self.site.cluster:
+                return damaged_row(copy, look, row.message)
+        return row
 
     def is_behind(self, row: Environment, copies: Mapping[str, Record]) -> bool:
         """Tell, by what was read last, whether a change was written into the record of *row* and not into its copy.

@@ -7,10 +7,12 @@ its owner is who owns the file, and one that is damaged is listed as that.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import os
 import pwd
 import re
+import stat
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -29,10 +31,15 @@ from .sizes import Sizes, weigh
 
 #: What of a location's root is another one for each user; it stands for all of them here.
 _EACH = re.compile(r"\{(?:username|group|python_version)\}|\$(?:USER|LOGNAME|GROUP)\b|\$\{(?:USER|LOGNAME|GROUP)\}")
-_ONLY_OWN = re.compile(r"^~|\{data_dir\}|\$HOME\b|\$\{HOME\}")
+_HOME = re.compile(r"^~|\{data_dir\}|\$HOME\b|\$\{HOME\}")
+#: Any other variable, such as $SCRATCH: what it is for others is known to their sessions alone.
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
 
 #: Where releases of one environment lie beside each other, below the folder that the links to them are in.
 _RELEASES = ".versions"
+
+#: What says that something is not there, and not that it can not be looked at.
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 #: What may follow what was asked for, where that ends within a version: gcc/12 means gcc/12.3.0 and not gcc/120.
 _AFTER_VERSION = ".-_+"
@@ -71,6 +78,8 @@ class Walked(msgspec.Struct, kw_only=True):
 
     name: str
     folders: int = 0
+    closed: int = 0
+    """Folders that could not be read; what is in them is not known."""
     message: str = ""
     """What was not looked at and why, in one sentence; empty otherwise."""
 
@@ -81,9 +90,14 @@ class Everybody(msgspec.Struct, kw_only=True):
     environments: list[Seen]
     places: list[Walked]
 
+    @property
+    def whole(self) -> bool:
+        """Whether all was looked at, so that what was not seen is not there."""
+        return not any(place.closed or place.message for place in self.places)
+
 
 def walk(site: Site, locations: tuple[str, ...] = (), folders: tuple[str, ...] = ()) -> Everybody:
-    """Return all environments of the named locations and of folders that match; of all locations without either.
+    """Return all environments of the named locations, of all without a name, and of folders that match besides.
 
     Raises `NotFound` for a location that there is not.
     """
@@ -91,15 +105,16 @@ def walk(site: Site, locations: tuple[str, ...] = (), folders: tuple[str, ...] =
     if unknown:
         raise NotFound(f"There is no location {unknown[0]!r}.", hints=[f"These exist: {', '.join(site.locations)}."])
     found, records = Everybody(environments=[], places=[]), Records(site)
-    for name in locations or (() if folders else site.locations):
+    for name in locations or site.locations:
         value = site.locations[name]
         template = str(value["root"] if isinstance(value, dict) else value)
         place = Walked(name=name)
-        if _ONLY_OWN.search(template):
-            place.message = "It lies in each user's home, and only your own was looked at: name those with --folder."
         try:
             pattern = _EACH.sub("*", template)
-            _look(place, expand(pattern, site), records, found)
+            root = expand(pattern, site)
+            if not any(_covers(each, root) for each in folders):
+                place.message = _only_own(pattern)
+            _look(place, root, records, found)
         except HpcenvError as error:
             place.message = error.message
         found.places.append(place)
@@ -111,54 +126,86 @@ def walk(site: Site, locations: tuple[str, ...] = (), folders: tuple[str, ...] =
     return found
 
 
+def _only_own(pattern: str) -> str:
+    """Return that a location is another folder for each user, who alone knows which; empty if it is one for all."""
+    if _HOME.search(pattern):
+        where = "It lies in each user's home"
+    elif match := _VARIABLE.search(pattern):
+        where = f"{match[0]} may be another folder for each user"
+    else:
+        return ""
+    return f"{where}, and only your own was looked at: name those with --folder."
+
+
+def _covers(pattern: str, root: str) -> bool:
+    """Tell whether a folder that was named, with * for anything in a name, means *root* too."""
+    theirs, ours = (os.path.realpath(each).split("/") for each in (pattern, root))
+    return len(theirs) == len(ours) and all(map(fnmatch.fnmatchcase, ours, theirs))
+
+
 def _look(place: Walked, pattern: str, records: Records, found: Everybody) -> None:
     known = {each.prefix for each in found.environments}
-    closed = 0
-    for folder in _matching(pattern):
+    closed: set[str] = set()
+    for folder in _matching(pattern, closed):
         try:
-            prefixes = list(_prefixes(folder))
+            prefixes = list(_prefixes(folder, closed))
         except OSError:
-            closed += 1
+            closed.add(folder)
             continue
         place.folders += 1
-        seen = [each for each in (_seen(prefix, place.name, records) for prefix in prefixes) if each is not None]
+        seen = [s for s in (_seen(prefix, place.name, records, closed) for prefix in prefixes) if s is not None]
         found.environments += [each for each in seen if each.prefix not in known]
     if closed:
-        place.message = f"{closed} folder{'s are' if closed > 1 else ' is'} closed to you."
+        place.closed = len(closed)
+        told = f"{len(closed)} folder{'s' * (len(closed) > 1)} could not be read; run this as who may read them."
+        place.message = f"{place.message} {told}".strip()
     elif not place.folders and not place.message:
         place.message = "There is no such folder."
 
 
-def _matching(pattern: str) -> Iterator[str]:
-    """Yield the folders that match; links are followed only above the first part that stands for many."""
+def _matching(pattern: str, closed: set[str]) -> Iterator[str]:
+    """Yield the folders that match; links are followed only above the first part that stands for many.
+
+    Folders in which more might be, and that can not be read, are added to *closed*.
+    """
     parts = pattern.strip("/").split("/")
     first = next((number for number, part in enumerate(parts) if "*" in part), len(parts))
     above = "/" + "/".join(parts[:first])
-    yield from _below(os.path.realpath(above), parts[first:])
+    yield from _below(os.path.realpath(above), parts[first:], closed)
 
 
-def _below(folder: str, parts: list[str]) -> Iterator[str]:
-    if not parts:
-        if os.path.isdir(folder):  # noqa: PTH112
-            yield folder
+def _below(folder: str, parts: list[str], closed: set[str]) -> Iterator[str]:
+    try:
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            return
+        names = []
+        if parts and "*" in parts[0]:
+            with os.scandir(folder) as entries:
+                there = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+            names = fnmatch.filter(there, parts[0])
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            closed.add(folder)
         return
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        for name in fnmatch.filter(names, parts[0]):
-            yield from _below(f"{folder}/{name}", parts[1:])
+    if not parts:
+        yield folder
+    elif "*" not in parts[0]:  # who may enter a folder need not be able to list it
+        yield from _below(f"{folder}/{parts[0]}", parts[1:], closed)
+    for name in names:
+        yield from _below(f"{folder}/{name}", parts[1:], closed)
 
 
-def _prefixes(folder: str) -> Iterator[str]:
+def _prefixes(folder: str, closed: set[str]) -> Iterator[str]:
     """Yield the folders in a folder, and the releases there; raises OSError where it can not be read."""
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     yield from (f"{folder}/{name}" for name in names if not name.startswith("."))
     if _RELEASES in names:
-        yield from _below(f"{folder}/{_RELEASES}", ["*", "*"])
+        yield from _below(f"{folder}/{_RELEASES}", ["*", "*"], closed)
 
 
-def _seen(prefix: str, location: str, records: Records) -> Seen | None:
-    """Return the environment at *prefix*, or None where there is none or where it is closed to us."""
+def _seen(prefix: str, location: str, records: Records, closed: set[str]) -> Seen | None:
+    """Return the environment at *prefix*, or None where there is none or where it is closed to us, see *closed*."""
     try:
         uid = os.lstat(prefix).st_uid
         seen = Seen(
@@ -173,7 +220,9 @@ def _seen(prefix: str, location: str, records: Records) -> Seen | None:
         seen.state, seen.message = "newer", error.message
     except BrokenRecord as error:
         seen.state, seen.message = "damaged", error.message
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            closed.add(prefix)
         return None
     else:
         _fill(seen, record)

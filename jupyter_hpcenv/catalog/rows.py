@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from collections.abc import Mapping
@@ -78,13 +79,17 @@ def missing_row(copy: Record, look: Look) -> Environment:
     return _row(copy, look, own=True, state="missing", message=f"Its prefix {copy.prefix} is gone.")
 
 
+def damaged_row(copy: Record, look: Look, why: str) -> Environment:
+    """Return the row of an environment of one's own whose record can not be used, while a copy of it can."""
+    return _row(copy, look, own=True, state="broken", message=why)
+
+
 def unusable_row(prefix: Path, location: str, state: EnvironmentState, error: HpcenvError) -> Environment:
     """Return the row of a prefix whose record can not be used."""
-    try:
+    uid, owner = -1, ""
+    with contextlib.suppress(OSError, KeyError):  # an account may have no name here, and own it all the same
         uid = prefix.lstat().st_uid
         owner = pwd.getpwuid(uid).pw_name
-    except (OSError, KeyError):
-        uid, owner = -1, ""
     return Environment(
         id=foreign_id(prefix),
         name=prefix.name,

@@ -49,6 +49,9 @@ class _Command(click.Command):
 @click.option(
     "--rollback", metavar="NAME", default="", help="Give everybody the release of NAME before the one in use."
 )
+@click.option(
+    "--forward", metavar="NAME", default="", help="Give everybody the release of NAME again that a rollback holds back."
+)
 @with_session
 def apply(
     session: Session,
@@ -59,6 +62,7 @@ def apply(
     limit: int | None,
     verify: bool,
     rollback: str,
+    forward: str,
 ) -> int:
     """Bring the environments of a manifest to everybody: build, test, switch and publish what is missing.
 
@@ -75,9 +79,13 @@ def apply(
         refuse_root()
         options = Options(dry_run=dry_run, prune=prune, verify=verify, limit=limit, prune_limit=prune_limit)
         run = session.admission.applying(manifest, lambda step: session.output.say(_line(step)) if live else None)
-        if rollback and (dry_run or prune):
-            raise InvalidRequest("--rollback stands alone.", hints=["Leave --dry-run and --prune out."])
-        report = run.roll_back(rollback) if rollback else run.plan(options) if dry_run else run.apply(options)
+        if (rollback or forward) and (dry_run or prune or (rollback and forward)):
+            word, other = ("--rollback", "--forward") if rollback else ("--forward", "--rollback")
+            raise InvalidRequest(f"{word} stands alone.", hints=[f"Leave --dry-run, --prune and {other} out."])
+        if rollback or forward:
+            report = run.roll_back(rollback) if rollback else run.go_forward(forward)
+        else:
+            report = run.plan(options) if dry_run else run.apply(options)
     except HpcenvError as error:
         _failure(error)
         raise
@@ -120,9 +128,11 @@ def _lines(report: Report, told: bool) -> Iterator[str]:
         if (step.act != "unchanged" or step.error) and not (told and (step.done or step.error)):
             yield _line(step)
     unchanged = sum(step.act == "unchanged" for step in report.steps)
-    changes = len(report.changes)
+    changes, failed = len(report.changes), len(report.failed)
+    rest = len(report.steps) - unchanged - changes - failed
     verb = "would be changed" if report.dry_run else "changed"
-    yield f"{report.label}: {unchanged} as they should be, {changes} {verb}, {len(report.failed)} failed."
+    more = f", {rest} left alone" if rest else ""
+    yield f"{report.label}: {unchanged} as they should be, {changes} {verb}, {failed} failed{more}."
 
 
 _DOING = {

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Variable of its kernel; repeatable.")
 @click.option("--display-name", default="", metavar="TEXT", help="What Jupyter shows; default: the name.")
 @click.option("--no-kernel", is_flag=True, help="Make no kernel.")
-@click.option("--dry-run", is_flag=True, help="Say what would be installed, and build nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be installed, and build nothing; conda alone can tell.")
 @click.option("--if-missing", is_flag=True, help="Do nothing if a usable environment of that name is there.")
 @with_session
 def create(

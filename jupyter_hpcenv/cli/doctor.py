@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..admission.doctoring import Done
     from ..doctor import Finding
     from ..lifecycle.health import Health
+
+Told = TypeVar("Told", "Finding", "Done")
 
 
 @click.command()
@@ -47,32 +49,37 @@ def check(session: Session, reference: str, fix: bool, dry_run: bool, put_back: 
         output.result(health, _compared(health, desk.catalog.find(reference).name))
     elif fix:
         done = desk.mend(reference, dry_run=dry_run)
-        output.result(done, _mended(done))
+        nothing = ["There is nothing that could be mended from here."]
+        output.result(done, _by_owner(done, _mended, session, reference) or nothing)
     else:
         found = desk.examine(reference)
-        output.result(found, _found(found))
+        output.result(found, _by_owner(found, _found, session, reference) or ["Nothing is wrong."])
 
 
-def _found(found: Sequence[Finding]) -> list[str]:
-    if not found:
-        return ["Nothing is wrong."]
-    lines: list[str] = []
-    for each in found:
-        act = "With --fix: " if each.fix else ""
-        lines += [f"{each.code}: {each.message}", f"  {each.breaks}", f"  {act}{each.advice}"]
-    return lines
+def _by_owner(found: Sequence[Told], lines: Callable[[Told], list[str]], session: Session, reference: str) -> list[str]:
+    """Return the *lines* of each; of all environments, below the name of the one that is meant."""
+    if reference:
+        return [line for each in found for line in lines(each)]
+    names = {row.id: f"{row.location}/{row.name}".lstrip("/") for row in session.admission.catalog.environments()}
+    shown: list[str] = []
+    for owner in dict.fromkeys(each.environment for each in found):
+        shown += [""] if shown else []
+        shown.append(f"{names.get(owner, owner) if owner else 'Your account'}:")
+        shown += [line for each in found if each.environment == owner for line in lines(each)]
+    return shown
 
 
-def _mended(done: Sequence[Done]) -> list[str]:
-    if not done:
-        return ["There is nothing that could be mended from here."]
-    lines: list[str] = []
-    for each in done:
-        lines.append(f"{each.code}: {each.message}")
-        if each.operation:
-            lines.append(f"  Follow it: jupyter hpcenv log {each.operation} --follow")
-        if each.undo:
-            lines.append(f"  Undo it: jupyter hpcenv check --put-back {each.undo}")
+def _found(each: Finding) -> list[str]:
+    act = "With --fix: " if each.fix else ""
+    return [f"{each.code}: {each.message}", f"  {each.breaks}", f"  {act}{each.advice}"]
+
+
+def _mended(each: Done) -> list[str]:
+    lines = [f"{each.code}: {each.message}"]
+    if each.operation:
+        lines.append(f"  Follow it: jupyter hpcenv log {each.operation} --follow")
+    if each.undo:
+        lines.append(f"  Undo it: jupyter hpcenv check --put-back {each.undo}")
     return lines
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def described(environment: EnvironmentDetail, activation: str = "") -> list[str]:
     """Return what a person wants to know of one environment; what is empty is left out."""
     status = "is ready." if environment.state == "ready" else f"can not be used. {environment.message}"
-    made_by = " ".join(word for word in (environment.manager, environment.creator) if word)
+    made_by = " ".join(dict.fromkeys(word for word in (environment.manager, environment.creator) if word))
     tools = ", ".join(f"{tool} {version}" for tool, version in environment.tools.items())
     return [
         f"{environment.name} {status}",

@@ -51,8 +51,9 @@ class Output:
         tell(styled("Error: ", "31;1") + styled(clean(error.message), "1"))
         for line in clean_lines(error.reason):
             tell(styled("  " + line, "2"))
-        for hint in error.hints:
-            tell("→ " + clean(hint))
+        for hint in error.hints:  # one may be what another program said, over several lines
+            for number, line in enumerate(clean_lines(hint)):
+                tell(("  " if number else "→ ") + line)
 
     def warn(self, text: str) -> None:
         """Print a warning; it goes to stderr with ``--json``, too."""

@@ -13,11 +13,15 @@ from .session import Session, with_session
 
 if TYPE_CHECKING:
     from ..policy import Policy
+    from ..questions import Fault
 
 
 @click.command()
 @click.option(
-    "--check", "file", metavar="FILE", help="Say whether a file would be understood, before it is put in place."
+    "--check",
+    "file",
+    metavar="FILE",
+    help="Say whether a file would be understood, and whom it would lock out, before it is put in place.",
 )
 @with_session
 def policy(session: Session, file: str | None) -> None:
@@ -31,6 +35,8 @@ def policy(session: Session, file: str | None) -> None:
     found = [check(Path(file))] if file else policies()
     if not found:
         session.output.say("The site has no policy.")
+    for fault in _lockouts(session, found) if file else ():
+        session.output.warn(f"{fault.message} {fault.breaks} {fault.advice}")
     lines: list[str] = []
     for each in found:
         lines += [each.path + (f"  ({each.contact})" if each.contact else ""), *_table(each)]
@@ -46,6 +52,13 @@ def policy(session: Session, file: str | None) -> None:
         for each in found
     ]
     session.output.result(data, lines)
+
+
+def _lockouts(session: Session, found: list[Policy]) -> list[Fault]:
+    """Return how a policy would lock people out here."""
+    from ..questions import beside
+
+    return beside(found, session.config_file, session.definitions)
 
 
 def _table(each: Policy) -> list[str]:

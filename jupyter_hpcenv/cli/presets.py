@@ -54,8 +54,9 @@ def show(session: Session, name: str, values: tuple[str, ...]) -> None:
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @with_session
 def check(session: Session, files: tuple[str, ...]) -> int:
-    """Try each preset, with every choice of its parameters, as far as that goes without building anything.
+    """Try each preset as far as that goes without building anything: as it is, and with each value of each parameter.
 
+    The other parameters have their defaults then; not all combinations are tried.
     Modules, Python, packages, indexes and the site's policy are asked, as they are before a create. With FILEs only
     those are tried, wherever they lie.
     """

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 def report(session: Session, locations: tuple[str, ...], folders: tuple[str, ...], module: str, measure: bool) -> None:
     """Show the environments of everybody, for staff: whose they are, how large, with which Python and modules.
 
-    Run it as somebody who may read them. In a location's root what differs between users ({username}, {group}, $USER)
-    stands for all of them. Before a module is retired, --module says who still needs it, be it asked for by name or
-    brought along by another one.
+    Run it as root, or as somebody else who may read them: folders of others are often closed, and how many could not be
+    read is told. In a location's root what differs between users ({username}, {group}, $USER) stands for all of them.
+    What another variable is for others is not known: name their folders with --folder. Before a module is retired,
+    --module says who still needs it, be it asked for by name or brought along by another one.
     """
     from ..catalog.everybody import needed, walk, weigh_all
 
@@ -47,9 +48,17 @@ def report(session: Session, locations: tuple[str, ...], folders: tuple[str, ...
         if place.message:
             session.output.warn(f"{place.name}: {place.message}")
     if not shown:
-        session.output.say(f"No environment needs {module}." if module else "There are no environments.")
+        session.output.say(_nothing(module, whole=found.whole))
     lines = [*_table(shown, module), "", *_totals(shown)] if shown else []
-    session.output.result({"environments": shown, "places": found.places, "module": module}, lines)
+    closed = sum(place.closed for place in found.places)
+    session.output.result({"environments": shown, "places": found.places, "closed": closed, "module": module}, lines)
+
+
+def _nothing(module: str, *, whole: bool) -> str:
+    """Say that nothing was found; where not all was looked at, that proves nothing of the rest."""
+    if whole:
+        return f"No environment needs {module}." if module else "There are no environments."
+    return f"None of those that could be read needs {module}." if module else "None could be read."
 
 
 def _table(shown: Iterable[Seen], module: str) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,10 @@ def _set_up_site(output: Output, into: str, profile: str, file: str, *, yes: boo
     folder = folder.absolute()
     written = questions.write(questions.plan(answers, folder), force=force, dry_run=dry_run)
     notes = questions.notes(answers, folder)
-    output.result({"into": str(folder), "files": written, "notes": notes}, _told(written, notes, dry_run=dry_run))
+    needed = questions.variables(folder)
+    output.result(
+        {"into": str(folder), "files": written, "notes": notes}, _told(written, notes, needed, dry_run=dry_run)
+    )
 
 
 def _default_folder() -> str:
@@ -97,14 +101,17 @@ def _default_folder() -> str:
     return "/etc/jupyter" if sys.prefix == "/usr" else str(Path(sys.prefix) / "etc" / "jupyter")
 
 
-def _told(written: Sequence[Written], notes: Sequence[str], *, dry_run: bool) -> Iterator[str]:
+def _told(
+    written: Sequence[Written], notes: Sequence[str], needed: Mapping[str, str], *, dry_run: bool
+) -> Iterator[str]:
     for each in written:
         yield f"{each.path}: {each.what} ({each.done})."
         if dry_run and each.done != "unchanged":
             yield from (f"  {line}".rstrip() for line in each.text.splitlines())
     yield from (f"Left to do: {note}" for note in notes)
     if not dry_run:
-        yield "Look whether it holds: jupyter hpcenv setup --check"
+        words = [*(f"{name}={shlex.quote(value)}" for name, value in needed.items()), "jupyter hpcenv setup --check"]
+        yield f"Look whether it holds: {' '.join(words)}"
 
 
 def _set_up_user(session: Session, file: str, *, yes: bool, dry_run: bool, force: bool) -> None:
@@ -132,6 +139,8 @@ def _told_user(done: Own, *, dry_run: bool) -> Iterator[str]:
     if done.moving is not None:
         yield from moving_lines(done.moving)
     yield from done.notes
+    if not (done.files or done.adopted or done.moving or done.notes):
+        yield "Nothing was changed: no other default location was chosen, and no cache or environment."
     if not dry_run:
         yield "Make an environment: jupyter hpcenv create NAME PACKAGE"
         yield "Look at your account: jupyter hpcenv check"
@@ -146,7 +155,12 @@ def _check(session: Session) -> int:
 
 
 def _faults(faults: Sequence[Fault], files: Sequence[str]) -> Iterator[str]:
-    yield f"Read: {', '.join(files)}." if files else "There is no configuration; the built-in defaults hold."
+    if files:
+        yield f"Read: {', '.join(files)}."
+    elif any(each.code == "configuration_unreadable" for each in faults):
+        yield "No configuration could be read; what it does not tell is looked at as the built-in defaults have it."
+    else:
+        yield "There is no configuration; the built-in defaults hold."
     for each in faults:
         yield f"{each.code}{' (a risk)' if each.severity == 'risk' else ''}: {each.message}"
         yield f"  {each.breaks}"

@@ -12,12 +12,20 @@ from .sizes import kept, quota
 @click.command()
 @with_session
 def pythons(session: Session) -> None:
-    """List Pythons to build on, best first."""
+    """List Pythons to build on, best first; those that the site's policy forbids come last."""
     found = session.admission.facts()["pythons"]
     if not found:
         session.output.say("No Python was found.")
     head = ("VERSION", "PATH", "WHAT", "")
-    cells = [(each["version"], each["path"], each["label"], "default" if each["default"] else "") for each in found]
+    cells = [
+        (
+            each["version"],
+            each["path"],
+            each["label"],
+            "forbidden by policy" if each["forbidden"] else "default" if each["default"] else "",
+        )
+        for each in found
+    ]
     session.output.result(found, table(head, cells) if found else [])
 
 

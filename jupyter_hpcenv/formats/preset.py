@@ -23,7 +23,7 @@ LONGEST = 200_000
 _KEYS = ("version", "title", "description", "order", "file", "parameters", "request")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_WORDS = ("title", "description", "pattern")
+_WORDS = ("title", "description")
 _TYPES = ("string", "boolean", "integer", "number")
 _NUMBERS = ("minimum", "maximum")
 

@@ -206,17 +206,19 @@ def _forget(environment: str, site: Site) -> None:
 _read: dict[str, dict[str, tuple[tuple[int, ...], dict[str, Any]]]] = {}
 
 
-def published(site: Site) -> dict[str, dict[str, Any]]:
+def published(site: Site, folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return our kernelspecs by name: what their metadata says, and their display name.
+
+    *folder* is another one than the user's own, as `publish` takes it.
 
     Damaged ones and those of other tools are left out, never an error. One that did not change costs a stat;
     what is returned is shared by all who ask.
     """
-    folder = str(site.kernels_dir)
-    known = _read.get(folder, {})
+    place = str(folder or site.kernels_dir)
+    known = _read.get(place, {})
     found: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {}
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with os.scandir(descriptor) as entries:
                 names = [each.name for each in entries if is_kernel_name(each.name) and not each.is_symlink()]
@@ -227,11 +229,11 @@ def published(site: Site) -> dict[str, dict[str, Any]]:
                     kept = known.get(name)
                     if kept is not None and kept[0] == stamp:
                         found[name] = kept
-                    elif facts := _facts(Path(folder) / name):
+                    elif facts := _facts(Path(place) / name):
                         found[name] = (stamp, facts)
         finally:
             os.close(descriptor)
-    _read[folder] = found
+    _read[place] = found
     return {name: facts for name, (_, facts) in found.items()}
 
 

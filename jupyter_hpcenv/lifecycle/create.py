@@ -45,6 +45,8 @@ class Work(msgspec.Struct, kw_only=True):
     """The request with what a capsule or the source of a clone added to it; None: it is what was asked for."""
     preinstalled: Preinstalled | None = None
     """The manifest that it is built for."""
+    closed: bool = False
+    """Whether nobody else may enter the prefix, until somebody opens it."""
 
 
 def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
@@ -148,7 +150,7 @@ def _build(
         kernels.warm()
     for warning in secret_warnings(work.variables):
         report.line("warning", warning)
-    break_ground(prefix, operation)
+    break_ground(prefix, operation, closed=work.closed)
     with contextlib.suppress(HpcenvError):
         trash.make_folder(prefix)  # now, so that deleting needs no room on a full disk
     captured = _captured(work, site, report)

@@ -21,11 +21,12 @@ _NEW, _GONE = ".hpcenv-new-", ".hpcenv-gone-"
 _OCCUPIED = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
-def break_ground(prefix: Path, operation: str) -> None:
-    """Make the folder of a new prefix; raises `NameTaken` if something stands there."""
+def break_ground(prefix: Path, operation: str, *, closed: bool = False) -> None:
+    """Make the folder of a new prefix, *closed* to others if asked; raises `NameTaken` if something stands there."""
     aside = prefix.with_name(_NEW + operation)
     try:
-        (aside / MARK.parent).mkdir(parents=True)
+        aside.mkdir(mode=0o700 if closed else 0o777, parents=True)
+        (aside / MARK.parent).mkdir()
         write_atomic(aside / MARK, operation.encode(), 0o644)
         rename_new(aside, prefix)
         sync_folder(prefix.parent)

@@ -34,7 +34,7 @@ def places(installer: str, options: Mapping[str, str | bool | list[str]]) -> Pla
         note = ""
     else:
         links += os.environ.get("UV_FIND_LINKS", "").replace(",", " ").split()
-        none = bool(options.get("no_index") or os.environ.get("UV_NO_INDEX") or os.environ.get("UV_OFFLINE"))
+        none = bool(options.get("no_index") or os.environ.get("UV_OFFLINE"))
         main = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL", "")
         more = [*split(os.environ.get("UV_INDEX", "")), *split(os.environ.get("UV_EXTRA_INDEX_URL", ""))]
         note = "uv has a configuration file, whose indexes were not asked." if uv_has_files() else ""

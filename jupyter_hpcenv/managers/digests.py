@@ -47,6 +47,8 @@ def with_digests(
         return list(packages)
     runs = [MOST_RUNS]
     found: dict[str, LockedPackage] = {}
+    if pipconf.switched_on("no-index", env):
+        options = [*options, "--no-index"]
     _ask(asked, python, _like_pip(env), options, folder, runs, found)
     return [found.get(each.name, each) for each in packages]
 
@@ -59,8 +61,6 @@ def _like_pip(env: Mapping[str, str]) -> dict[str, str]:
             told.setdefault(variable, value)
     if links := pipconf.setting("find-links", env):
         told.setdefault("UV_FIND_LINKS", ",".join(links.split()))
-    if pipconf.switched_on("no-index", env):
-        told.setdefault("UV_NO_INDEX", "1")
     return told
 
 

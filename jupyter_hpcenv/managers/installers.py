@@ -301,7 +301,7 @@ def options(choice: Choice) -> list[str]:
 
 def common_options(options: Mapping[str, str | bool | list[str]]) -> list[str]:
     """Return those of the site's settings that uv and pip have both."""
-    argv = ["--no-index"] if options.get("no_index") else []
+    argv = ["--no-index"] if options.get("no_index") or only.no_index() else []
     links = options.get("find_links")
     for link in links if isinstance(links, list) else []:
         argv += ["--find-links", link]

@@ -7,7 +7,7 @@ no variable of pip's or uv's but those of caches and of the network, no configur
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .. import policy
 
@@ -23,26 +23,42 @@ _KEPT = frozenset(
 
 
 def indexes() -> list[str] | None:
-    """Return the only indexes and folders that the site allows, the first to ask first; None: any."""
-    for each in policy.policies():
-        if each.enforced.indexes is not None:
-            return each.enforced.indexes
-    return None
+    """Return the only indexes and folders that the site allows, the first to ask first; None: any.
+
+    Of several policies, what each of them allows.
+    """
+    return _of_all([each.enforced.indexes for each in policy.policies()])
 
 
 def sources() -> list[str] | None:
     """Return the packages that are built from source while all others must be wheels; None: there is no such rule."""
-    for each in policy.policies():
-        if each.enforced.sources is not None:
-            return each.enforced.sources
-    return None
+    return _of_all([each.enforced.sources for each in policy.policies()])
+
+
+def no_index() -> bool:
+    """Tell whether the site allows folders alone: uv has an option for that, and no variable."""
+    allowed = indexes()
+    return allowed is not None and all(each.startswith("/") for each in allowed)
+
+
+def _of_all(rules: Sequence[list[str] | None]) -> list[str] | None:
+    said = [each for each in rules if each is not None]
+    return [each for each in said[0] if all(each in other for other in said[1:])] if said else None
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for an installer; those of *env* where the policy names no index."""
+    """Return the variables for an installer; those of *env* where the policy names no index.
+
+    Where it says what is built from source, uv reads no file: one could say otherwise, and would win over an option.
+    """
     allowed = indexes()
     if allowed is None:
-        return dict(env)
+        if sources() is None:
+            return dict(env)
+        kept = {
+            name: value for name, value in env.items() if not name.startswith(("UV_NO_B", "PIP_NO_B", "PIP_ONLY_B"))
+        }
+        return {**kept, "UV_NO_CONFIG": "1"}
     kept = {name: value for name, value in env.items() if name in _KEPT or not name.startswith(("PIP_", "UV_"))}
     urls = [each for each in allowed if not each.startswith("/")]
     folders = [each for each in allowed if each.startswith("/")]
@@ -50,7 +66,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     if urls:
         kept.update(PIP_INDEX_URL=urls[0], UV_DEFAULT_INDEX=urls[0])
     else:
-        kept.update(PIP_NO_INDEX="1", UV_NO_INDEX="1")
+        kept.update(PIP_NO_INDEX="1")
     if urls[1:]:
         kept.update(PIP_EXTRA_INDEX_URL=" ".join(urls[1:]), UV_INDEX=" ".join(urls[1:]))
     if folders:

@@ -1,7 +1,8 @@
 """Find interpreters by reading the disk, and choose one of them.
 
 Order is advice: the site's own list, then PATH, configured folders, pyenv-like trees, and the operating
-system's own Python last, because it goes away with the system's next upgrade.
+system's own Python last, because it goes away with the system's next upgrade. What the site's policy forbids
+comes after all that it allows, so that who names no Python gets one that may be taken.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..errors import InvalidRequest, LocationUnavailable, PythonNotFound
+from .. import policy
+from ..errors import BrokenPolicy, InvalidRequest, LocationUnavailable, PythonNotFound
 from ..models import PythonFact
 from ..process import environment, run
 from ..site import Site
@@ -52,9 +54,12 @@ def find_pythons(site: Site) -> list[PythonFact]:
             fact = _fact(interpreter, source)
             if not (site.hide_system_python and fact.source == "system"):
                 found.setdefault(fact.real, fact)
-    ranked = sorted(found.values(), key=lambda fact: _ORDER.index(fact.source))
+    for fact in found.values():
+        with contextlib.suppress(BrokenPolicy):  # that refuses each request by itself
+            fact.forbidden = policy.forbids_python(fact.path, fact.version)
+    ranked = sorted(found.values(), key=lambda fact: (bool(fact.forbidden), _ORDER.index(fact.source)))
     for index, fact in enumerate(ranked):
-        fact.default = index == 0
+        fact.default = index == 0 and not fact.forbidden
     return ranked
 
 

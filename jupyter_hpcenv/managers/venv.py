@@ -237,7 +237,7 @@ class VenvManager(Manager):
             url = self.index_url or pipconf.setting("index-url", env)
             more = pipconf.setting("extra-index-url", env) or pipconf.setting("find-links", env)
         else:
-            if os.environ.get("UV_OFFLINE") or os.environ.get("UV_NO_INDEX"):
+            if os.environ.get("UV_OFFLINE"):
                 return
             url = self.index_url or os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL", "")
             more = next(filter(None, map(os.environ.get, ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"))), "")

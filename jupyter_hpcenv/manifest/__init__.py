@@ -4,16 +4,17 @@ Nothing here builds: that is done by `jupyter_hpcenv.admission`, the one way in,
 """
 
 from . import access, publishing
-from .planning import Found, Wanted, plan
+from .planning import IN_USE, Found, Wanted, plan
 from .publishing import Publication, publications, publish, stands, withdraw
 from .reading import read
-from .releases import current, held_back, hold, prefix_of, switch, take_down
+from .releases import current, held_back, hold, order, prefix_of, switch, take_down
 from .settings import Manifest
 from .words import CHANGING, COSTLY, Document, Entry, Step, Visible
 
 __all__ = [
     "CHANGING",
     "COSTLY",
+    "IN_USE",
     "Document",
     "Entry",
     "Found",
@@ -26,6 +27,7 @@ __all__ = [
     "current",
     "held_back",
     "hold",
+    "order",
     "plan",
     "prefix_of",
     "publications",

@@ -28,7 +28,7 @@ OPEN, CLOSED = 0o755, 0o750
 def group_id(name: str) -> int:
     """Return the number of a group; raises `InvalidRequest`."""
     try:
-        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+        return _number(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
     except (KeyError, ValueError):
         raise InvalidRequest(
             f"There is no group {name!r} here.", hints=["Correct “visible” in the manifest."]
@@ -38,9 +38,24 @@ def group_id(name: str) -> int:
 def user_id(name: str) -> int:
     """Return the number of a user; raises `InvalidRequest`."""
     try:
-        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+        return _number(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError):
         raise InvalidRequest(f"There is no user {name!r} here.", hints=["Correct “visible” in the manifest."]) from None
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number >= _NO_ID:
+        raise ValueError(text)
+    return number
+
+
+def check(visible: Visible) -> None:
+    """Raise `InvalidRequest` for a group or user that there is not: what they alone may see must not be built."""
+    for name in visible.groups:
+        group_id(name)
+    for name in visible.users:
+        user_id(name)
 
 
 def is_as(folder: Path, visible: Visible) -> bool:

@@ -26,6 +26,10 @@ from .words import Act, Document, Entry, Step
 Look = Callable[[Environment, Record], str]
 
 
+#: Why an older release is left that the name still leads to.
+IN_USE = "Everybody is given it now."
+
+
 class Found(NamedTuple):
     """An environment of the account's own that is there, or was."""
 
@@ -82,7 +86,7 @@ class _Planner:
         return [*found, *self._rest()]
 
     def _one(self, entry: Entry) -> Wanted:
-        step = Step(name=entry.name, release=entry.release, act="unchanged")
+        step = Step(name=entry.name, release=entry.release, file=entry.file, act="unchanged")
         if not self._is_for_here(entry):
             with contextlib.suppress(HpcenvError):  # what another machine has built in a location of both is its own
                 self._others.add((entry.request.location or self._default_location(), entry.name))
@@ -101,11 +105,14 @@ class _Planner:
             return self._failed(step, error, entry)
         except OSError as error:
             return self._failed(step, HpcenvError(f"It can not be looked at: {error}."), entry)
+        if entry.file and act in ("build", "change", "replace"):
+            why = f"{why} Its packages are those of {entry.file}.".strip()
         return self._with(step, act, why, entry, there, root)
 
     def _act(self, entry: Entry, there: Found | None, root: Path, location: str) -> tuple[Act, str]:
         if entry.retired(self._today):
             return self._of_retired(entry, there, location)
+        access.check(entry.visible)
         now = releases.current(root, entry.name) if entry.release else ""
         if not entry.release and (root / entry.name).is_symlink():
             raise InvalidRequest(
@@ -115,7 +122,7 @@ class _Planner:
         if there is None:
             return "build", ""
         record = there.record
-        if record is None or there.row.state in ("broken", "newer", "slow"):
+        if record is None or there.row.state in ("newer", "slow"):
             raise InvalidRequest(f"{entry.own_name} can not be read. {there.row.message}", hints=["See what it is."])
         told = record.preinstalled
         if told is None or told.label != self._document.label:
@@ -163,7 +170,7 @@ class _Planner:
         return "prune" if mine else "skipped", f"It was retired on {entry.retire}."
 
     def _damage(self, there: Found, record: Record) -> str:
-        if there.row.state in ("missing", "python_gone"):
+        if there.row.state in ("missing", "python_gone", "broken"):
             return there.row.message
         if there.row.state == "module_missing":
             raise InvalidRequest(there.row.message, hints=["Name modules that are there, and give it another release."])
@@ -190,7 +197,15 @@ class _Planner:
         with contextlib.suppress(HpcenvError):
             now = releases.current(root, name)
         rest = [each for each in group if (location, each.row.name) not in self._kept and each.record is not None]
-        rest.sort(key=lambda each: each.record.created if each.record else "", reverse=True)
+        order = releases.order(root, name)
+
+        def age(each: Found) -> tuple[int, str]:
+            """Go by when people got it; clocks may be set back between two builds."""
+            told = each.record.preinstalled if each.record else None
+            release = told.release if told else ""
+            return order.index(release) if release in order else -1, each.record.created if each.record else ""
+
+        rest.sort(key=age, reverse=True)
         if held := releases.held_back(root, name):  # nobody wants to go back to it
             rest.sort(key=lambda each: each.row.name == f"{name}-{held}")
         kept = 0
@@ -202,7 +217,7 @@ class _Planner:
             if asked and release:
                 if release == now or kept < keep:
                     kept += release != now
-                    why = "People use it." if release == now else "It is kept for a rollback."
+                    why = IN_USE if release == now else "It is kept for a rollback."
                     yield self._with(step, "left", why, None, each, root)
                 else:
                     yield self._with(step, "prune", "A newer release is in use.", None, each, root)
@@ -221,8 +236,9 @@ class _Planner:
         own, shared = (location, entry.own_name.lower()), (location, entry.name.lower())
         taken = {(place, word.lower()) for place, word in self._names}
         if own in taken or shared in taken:
+            name = entry.own_name if own in taken else entry.name
             raise InvalidRequest(
-                f"The manifest has two environments {entry.name} in {location}.", hints=["Keep one of them."]
+                f"The manifest has two environments {name} in {location}.", hints=["Keep one of them."]
             )
         self._names |= {(location, entry.name), (location, entry.own_name)}
 

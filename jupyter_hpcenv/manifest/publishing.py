@@ -6,9 +6,11 @@ the release, and the day from which it is not offered any more.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +52,20 @@ def title_of(entry: Entry) -> str:
 def closed_folder(entry: Entry, root: Path) -> Path:
     """Return the folder whose permissions say who may use an environment."""
     return folder_of(root, entry.name) if entry.release else root / entry.name
+
+
+def close(entry: Entry, root: Path, remember: Callable[[], None]) -> None:
+    """Keep out whom the manifest keeps out, before anything is built there; *remember* is called before a change."""
+    if entry.visible.everybody:
+        return
+    folder = closed_folder(entry, root)
+    if entry.release:
+        folder.parent.mkdir(mode=0o755, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+    if folder.is_dir() and not access.is_as(folder, entry.visible):
+        remember()
+        access.restrict(folder, entry.visible)
 
 
 def publications(entry: Entry, record: Record, root: Path, settings: Manifest, site: Site) -> list[Publication]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import difflib
+import os
 import re
-import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..formats.plain_text import clean
 from ..formats.strict_yaml import Node, load
 from ..models import CreateRequest
 from ..names import LOCATION_PATTERN, NAME_PATTERN, check_name
+from ..trust import who_can_write
 from .words import Document, Entry, Target, Visible
 
 LONGEST = 2_000_000
@@ -40,21 +42,27 @@ _LOCKS = {
 }
 
 
-def read(path: Path) -> Document:
-    """Return what the manifest at *path* asks for.
+def read(path: Path, *, configured: bool = False) -> Document:
+    """Return what the manifest at *path* asks for; *configured*: the site's configuration names it.
 
-    Raises `NotFound`, `Refused` for one that others than its owner can write, and `InvalidRequest` with the line.
+    Raises `NotFound`, `Refused` for one that others could have written, and `InvalidRequest` with the line. Whoever
+    applies a manifest runs what it says, so only they and root may write it and the files that it names; of one that
+    the configuration names, its owner may, too.
     """
     path = path.absolute()
-    root = load(clean(_text(path, "manifest"), limit=LONGEST, what="The manifest"))
+    trusted = {os.geteuid()}
+    if configured:
+        with contextlib.suppress(OSError):  # it is told below
+            trusted.add(path.stat().st_uid)
+    root = load(clean(_text(path, "manifest", trusted), limit=LONGEST, what="The manifest"))
     try:
-        return _document(root, path)
+        return _document(root, path, trusted)
     except HpcenvError as error:
         named = f"{path.name}: {error.message[:1].lower()}{error.message[1:]}"
         raise type(error)(named, hints=error.hints, reason=error.reason) from error
 
 
-def _document(root: Node, path: Path) -> Document:
+def _document(root: Node, path: Path, trusted: Collection[int]) -> Document:
     top = _known(root, _TOP, "A manifest")
     if "version" not in top or top["version"].text("“version”") != VERSION:
         place = top.get("version", root)
@@ -72,10 +80,17 @@ def _document(root: Node, path: Path) -> Document:
         keep = int(text)
     defaults = _known(top["defaults"], _SHARED, "“defaults”") if _filled(top, "defaults") else {}
     folder = path.parent
-    entries = [_entry(each, defaults, folder, _ENTRY) for each in _items(top, "environments")]
+    entries = [_entry(each, defaults, folder, _ENTRY, trusted) for each in _items(top, "environments")]
     given = {key: node for key, node in defaults.items() if key in _PER_USER and key != "location"}
-    per_user = [_entry(each, given, folder, _PER_USER) for each in _items(top, "per_user")]
-    return Document(path=str(path), label=label, keep=keep, environments=entries, per_user=per_user)
+    per_user = [_entry(each, given, folder, _PER_USER, trusted) for each in _items(top, "per_user")]
+    return Document(
+        path=str(path),
+        label=label,
+        labelled="label" in top,
+        keep=keep,
+        environments=entries,
+        per_user=per_user,
+    )
 
 
 def _items(top: Mapping[str, Node], key: str) -> list[Node]:
@@ -97,7 +112,9 @@ def _known(node: Node, keys: Collection[str], what: str) -> dict[str, Node]:
     return found
 
 
-def _entry(node: Node, defaults: Mapping[str, Node], folder: Path, keys: Collection[str]) -> Entry:
+def _entry(
+    node: Node, defaults: Mapping[str, Node], folder: Path, keys: Collection[str], trusted: Collection[int]
+) -> Entry:
     own = _known(node, keys, "An environment")
     said = {**defaults, **own}
     if "name" not in own:
@@ -110,13 +127,15 @@ def _entry(node: Node, defaults: Mapping[str, Node], folder: Path, keys: Collect
     retire = said["retire"].text("“retire”") if _filled(said, "retire") else ""
     if retire:
         try:
-            datetime.datetime.strptime(retire, "%Y-%m-%d")
+            datetime.date.fromisoformat(retire if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", retire) else "")
         except ValueError:
             said["retire"].refuse(f"“{retire}” is no day.", "Write it as “2027-06-01”.")
+    request, file = _request(name, said, folder, trusted)
     return Entry(
         name=name,
         release=release,
-        request=_request(name, said, folder),
+        request=request,
+        file=file,
         test=own["test"].text("“test”") if _filled(own, "test") else "",
         visible=_visible(said.get("visible")),
         retire=retire,
@@ -126,7 +145,8 @@ def _entry(node: Node, defaults: Mapping[str, Node], folder: Path, keys: Collect
     )
 
 
-def _request(name: str, said: Mapping[str, Node], folder: Path) -> CreateRequest:
+def _request(name: str, said: Mapping[str, Node], folder: Path, trusted: Collection[int]) -> tuple[CreateRequest, str]:
+    """Return what is asked for, and the file that describes it, if one does."""
     values: dict[str, Any] = {"name": name}
     for key in _TEXTS:
         if _filled(said, key):
@@ -145,8 +165,8 @@ def _request(name: str, said: Mapping[str, Node], folder: Path) -> CreateRequest
             values[key] = _switch(said[key], key)
     request = CreateRequest(**values)
     if _filled(said, "from") or _filled(said, "lock"):
-        request = _described(request, said, folder)
-    return request
+        return _described(request, said, folder, trusted)
+    return request, ""
 
 
 def _switch(node: Node, key: str) -> bool:
@@ -156,17 +176,19 @@ def _switch(node: Node, key: str) -> bool:
     return text == "true"
 
 
-def _described(request: CreateRequest, said: Mapping[str, Node], folder: Path) -> CreateRequest:
-    """Return the request with the text of its file; a lockfile beside that one is taken instead of it."""
+def _described(
+    request: CreateRequest, said: Mapping[str, Node], folder: Path, trusted: Collection[int]
+) -> tuple[CreateRequest, str]:
+    """Return the request with the text of its file, and which one; a lockfile beside it is taken instead of it."""
     key = "lock" if _filled(said, "lock") else "from"
     place = folder / said[key].text(f"“{key}”")
     if key == "from":
         beside = [place.parent / each for each in _LOCKS.get(request.manager, ())]
         place = next((each for each in beside if each.is_file()), place)
-    text = _text(place, "file")
+    text = _text(place, "file", trusted)
     if request.manager == "conda" or looks_described(text) or place.name == "Pipfile":
-        return msgspec.structs.replace(request, file=text)
-    return msgspec.structs.replace(request, requirements=text)
+        return msgspec.structs.replace(request, file=text), str(place)
+    return msgspec.structs.replace(request, requirements=text), str(place)
 
 
 def _visible(node: Node | None) -> Visible:
@@ -187,14 +209,17 @@ def _targets(node: Node | None) -> list[Target]:
     return found
 
 
-def _text(path: Path, what: str) -> str:
-    """Return the text of a file that only its owner can write: whoever can change it decides what is built and run."""
+def _text(path: Path, what: str, trusted: Collection[int]) -> str:
+    """Return the text of a file that only the *trusted* can write: whoever else can decides what is built and run."""
     try:
-        facts = path.stat()
-        if facts.st_mode & stat.S_IWOTH:
+        if writers := who_can_write(path, trusted):
             raise Refused(
-                f"Everybody can write the {what} {path}, and so say what is built.",
-                hints=[f"Take that right away: “chmod o-w {path}”."],
+                f"The {what} {path} is not taken: others could say there what is built "
+                f"({', '.join(map(str, writers[:3]))}).",
+                hints=[
+                    "It must belong to root or to the account that applies it.",
+                    f"Take the right of others to write away, also in the folders above it: “chmod go-w {path}”.",
+                ],
             )
         return read_regular(path.resolve(), LONGEST).decode()
     except FileNotFoundError:

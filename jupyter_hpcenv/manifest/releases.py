@@ -17,7 +17,9 @@ from ..files import explain, read_regular, sync_folder, write_atomic
 from ..names import NAME_PATTERN
 
 VERSIONS = ".versions"
+_LONGEST = 1_000_000
 _HELD = ".held-back"
+_ORDER = ".order"
 _NEXT = ".next-"
 
 
@@ -55,6 +57,9 @@ def current(root: Path, name: str) -> str:
 def switch(root: Path, name: str, release: str) -> None:
     """Let *name* lead to *release*, in one step."""
     folder = folder_of(root, name)
+    known = order(root, name) or list(filter(None, [current(root, name)]))
+    known = known[: known.index(release)] if release in known else known  # what came after it was gone back from
+    write_atomic(folder / _ORDER, "".join(f"{each}\n" for each in [*known, release]).encode(), 0o644)
     aside = folder / f"{_NEXT}{secrets.token_hex(6)}"
     try:
         for left in folder.glob(f"{_NEXT}*"):  # of a run that was killed; nobody else has the claim on the name
@@ -71,6 +76,13 @@ def take_down(root: Path, name: str) -> None:
     if current(root, name):
         (root / name).unlink(missing_ok=True)
         sync_folder(root)
+
+
+def order(root: Path, name: str) -> list[str]:
+    """Return the releases that people were given up to the one in use, in that order; empty: that is not known."""
+    with contextlib.suppress(OSError, BrokenRecord):
+        return read_regular(folder_of(root, name) / _ORDER, _LONGEST).decode(errors="replace").split()
+    return []
 
 
 def held_back(root: Path, name: str) -> str:

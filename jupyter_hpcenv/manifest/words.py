@@ -52,6 +52,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     release: str = ""
     request: CreateRequest
     """As it is handed in, but for the prefix of a release."""
+    file: str = ""
+    """The file that describes it, which may be a lockfile beside the one that is named; empty: none does."""
     test: str = ""
     """A Python statement that must not raise before everybody gets it."""
     visible: Visible = Visible()
@@ -88,6 +90,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     label: str
+    labelled: bool = True
+    """Whether the manifest says that itself; else its file's name is its label, as that of others may be."""
     keep: int | None = None
     """How many releases besides the one in use are kept; None: as configured."""
     environments: list[Entry]
@@ -102,7 +106,9 @@ class Step(msgspec.Struct, kw_only=True):
     location: str = ""
     act: Act
     why: str = ""
-    """In one sentence; empty where nothing need be said."""
+    """In a sentence or two; empty where nothing need be said."""
+    file: str = ""
+    """The file that its packages come from, if one is named; a lockfile beside that is taken instead."""
     done: bool = False
     error: str = ""
     """What went wrong; empty otherwise."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -36,8 +37,8 @@ class Asked(msgspec.Struct, kw_only=True):
     """Canonical requirements of Python packages."""
     names: list[str] = []
     """Canonical names of all packages that are asked for, of any language."""
-    addresses: list[str] = []
-    """Packages of a lockfile that are taken from an address of their own, by name."""
+    addresses: dict[str, str] = {}
+    """Packages of a lockfile that are taken from an address of their own: by name, where from."""
     locked: list[str] = []
     """Canonical names of those that come with a digest."""
     modules: list[str] = []
@@ -61,7 +62,8 @@ def flat(asked: Asked, lines: Sequence[str], contents: Contents | None = None, *
         asked.names.append(canonicalize_name(re.split(r"[\s=<>!~\[]", rest.strip(), maxsplit=1)[0]))
     for package in contents.locked:
         asked.names.append(canonicalize_name(package.name))
-        asked.addresses += [package.name] if package.url else []
+        if package.url:
+            asked.addresses[package.name] = package.url
         asked.locked += [canonicalize_name(package.name)] if package.hashes else []
     asked.names += [canonicalize_name(each.url.rpartition("/")[2].rsplit("-", 2)[0]) for each in contents.pinned]
     return asked
@@ -77,8 +79,14 @@ def enter(asked: Asked, count: Callable[[], int] | None = None, used: Callable[[
         for look in _LOOKS:
             for broken in look(policy.enforced, asked):
                 raise _forbidden(policy, broken)
+    check_amounts(count if asked.more else None, used)
+
+
+def check_amounts(count: Callable[[], int] | None = None, used: Callable[[], int] | None = None) -> None:
+    """Raise `Forbidden` where one more environment, or more in one, is more than a policy lets a user have."""
+    for policy in policies():
         most = policy.enforced.environments
-        if most is not None and count is not None and asked.more and (own := count()) >= most:
+        if most is not None and count is not None and (own := count()) >= most:
             few = f"more than {most} environment{'s' * (most != 1)} for one user, and you have {own}."
             raise _forbidden(policy, Rule("environments", few, "Delete one that you no longer need."))
         largest = policy.enforced.gigabytes
@@ -94,6 +102,23 @@ def preferences(asked: Asked) -> list[str]:
         preferred = {str(canonicalize_name(name)): instead for name, instead in policy.preferred.items()}
         found += [f"{name}: the site prefers this: {preferred[name]}" for name in asked.names if name in preferred]
     return list(dict.fromkeys(found))
+
+
+def forbids_python(path: str, version: str) -> str:
+    """Return in a sentence why no environment may stand on a Python, empty where it may; raises `BrokenPolicy`."""
+    asked = Asked(manager="", python=version, python_path=path)
+    for policy in policies():
+        for broken in _python(policy.enforced, asked):
+            return _forbidden(policy, broken).message
+    return ""
+
+
+def refusal(policy: Policy, asked: Asked) -> str:
+    """Return in a sentence the first rule that *asked* breaks in one *policy*, be it in place or not; else nothing."""
+    for look in _LOOKS:
+        for broken in look(policy.enforced, asked):
+            return _forbidden(policy, broken).message
+    return ""
 
 
 def link_scripts() -> bool:
@@ -197,7 +222,39 @@ def _kinds(rules: Enforced, asked: Asked) -> Iterator[Rule]:
         elif address and not _VCS.match(address) and not rules.urls:
             yield Rule("urls", f"archives by their address ({line}).", "Take it from the package index.")
     if asked.addresses and not rules.urls:
-        yield Rule("urls", f"archives by their address ({asked.addresses[0]}).", "Take it from the package index.")
+        first = next(iter(asked.addresses))
+        yield Rule("urls", f"archives by their address ({first}).", "Take it from the package index.")
+
+
+def _places(rules: Enforced, asked: Asked) -> Iterator[Rule]:
+    """Hold what comes by its address, and so past every index, against where it lies and what would be built."""
+    for name, address in _direct(asked):
+        if rules.indexes is not None and not any(_lies_below(address, each) for each in rules.indexes):
+            elsewhere = f"what comes from elsewhere than the site's indexes ({name})."
+            yield Rule("indexes", elsewhere, _instead(rules.indexes))
+        wheel = urllib.parse.urlsplit(address).path.endswith(".whl")
+        built = {canonicalize_name(each) for each in rules.sources or []}
+        if rules.sources is not None and not wheel and canonicalize_name(name) not in built:
+            yield Rule("sources", f"to build {name} from source.", "Take a wheel of it.")
+
+
+def _direct(asked: Asked) -> Iterator[tuple[str, str]]:
+    """Return what comes by an address, and that; a project of one's own (``-e``) is no package from elsewhere."""
+    for line in asked.lines:
+        requirement = _requirement(line)
+        if not line.startswith("-e ") and requirement.url:
+            yield requirement.name, requirement.url
+    yield from asked.addresses.items()
+
+
+def _lies_below(address: str, place: str) -> bool:
+    """Tell whether an address is one of *place*, an index or a folder; nothing is looked at, so links do not count."""
+    path = urllib.parse.unquote(urllib.parse.urlsplit(address).path)
+    if ".." in path.split("/"):
+        return False
+    if place.startswith("/"):
+        return address.startswith("file:") and path.startswith(f"{place.rstrip('/')}/")
+    return address.startswith(f"{place.rstrip('/')}/")
 
 
 def _hashes(rules: Enforced, asked: Asked) -> Iterator[Rule]:
@@ -240,6 +297,7 @@ _LOOKS: tuple[Callable[[Enforced, Asked], Iterator[Rule]], ...] = (
     _python,
     _modules,
     _kinds,
+    _places,
     _hashes,
     _denied,
     _sharing,

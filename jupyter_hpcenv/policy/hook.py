@@ -7,19 +7,22 @@ understood, or takes too long refuses: a rule that vanished with its author's ty
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from ..errors import BrokenPolicy, Forbidden, HpcenvError
-from ..models import Changes, CreateRequest
+from ..models import Changes, CreateRequest, EnvironmentPatch
 from ..process import environment, run
 from ..trust import who_can_write
-from .reading import Policy, policies
+from .gate import Asked
+from .reading import Policy, is_of_the_system, policies
 
 Request = TypeVar("Request", CreateRequest, Changes)
 
@@ -31,6 +34,9 @@ CHANGEABLE = {
 
 #: Only their names are told: values may be secrets.
 _SECRET = ("variables", "build_variables")
+
+#: Texts that may hold anything; what they ask for is told once it is read.
+_TEXTS = ("file", "requirements")
 
 _LONGEST = 1_000_000
 
@@ -46,12 +52,15 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     """Why they are changed; the user reads it."""
 
 
-def told(request: CreateRequest | Changes) -> dict[str, Any]:
+def told(request: CreateRequest | Changes | EnvironmentPatch) -> dict[str, Any]:
     """Return a request as a hook sees it."""
     shown: dict[str, Any] = msgspec.to_builtins(request)
     for field in _SECRET:
         if field in shown:
             shown[field] = sorted(shown[field])
+    for field in _TEXTS:
+        if field in shown:
+            shown[field] = bool(shown[field])
     return shown
 
 
@@ -65,24 +74,34 @@ def consulted(verb: str, request: Request, user: str) -> tuple[Request, list[str
         if not policy.hook:
             continue
         answer = _ask(policy, verb, told(request), user)
-        if answer.change:
+        if answer.change and is_of_the_system(policy):  # anybody can name another, which may only refuse
             request = _changed(policy, request, answer.change)
             fields = ", ".join(sorted(answer.change))
             notes.append(f"The site changed what was asked for ({fields}): {answer.reason or 'it does not say why.'}")
     return request, notes
 
 
-def ask(verb: str, shown: dict[str, Any], user: str) -> None:
-    """Let the hooks refuse what is *shown* of a request; what they would change stays as it is.
+@contextlib.contextmanager
+def with_notes(notes: list[str]) -> Iterator[None]:
+    """Let an error begin its hints with what a hook had changed: nobody else knows why that was asked for."""
+    try:
+        yield
+    except HpcenvError as error:
+        error.hints = (*notes, *error.hints)
+        raise
 
-    The worker asks so before it builds: they may know more by then.
+
+def ask(verb: str, asked: Asked, user: str) -> None:
+    """Let the hooks refuse what a request comes down to, whatever files and environments it was read from.
+
+    What they would change now stays as it is. The worker asks so before it builds: they may know more by then.
     """
     for policy in policies():
         if policy.hook:
-            _ask(policy, verb, shown, user)
+            _ask(policy, verb, asked.told, user, asked)
 
 
-def _ask(policy: Policy, verb: str, shown: dict[str, Any], user: str) -> Answer:
+def _ask(policy: Policy, verb: str, shown: dict[str, Any], user: str, asked: Asked | None = None) -> Answer:
     hook = policy.hook
     if hook is None:
         return Answer()
@@ -93,7 +112,8 @@ def _ask(policy: Policy, verb: str, shown: dict[str, Any], user: str) -> Answer:
         raise _broken(policy, f"others than its owner can change it: {', '.join(map(str, writers[:3]))}")
     with tempfile.TemporaryDirectory(prefix="hpcenv-hook-") as folder:
         request = Path(folder) / "request.json"
-        request.write_text(json.dumps({"version": 1, "verb": verb, "user": user, "request": shown}))
+        told_now = {"version": 1, "verb": verb, "user": user, "request": shown, "asked": _read(asked)}
+        request.write_text(json.dumps(told_now))
         calling = str(Path(__file__).with_name("calling.py"))
         argv = [sys.executable, "-I", calling, file, function, str(request)] if file else [*hook.run, str(request)]
         try:
@@ -114,6 +134,12 @@ def _ask(policy: Policy, verb: str, shown: dict[str, Any], user: str) -> Answer:
             reason=f"the hook of {policy.path}",
         )
     return answer
+
+
+def _read(asked: Asked | None) -> dict[str, Any] | None:
+    if asked is None:
+        return None
+    return {name: value for name, value in msgspec.to_builtins(asked).items() if name not in ("told", "more", "locked")}
 
 
 def _changed(policy: Policy, request: Request, change: dict[str, Any]) -> Request:

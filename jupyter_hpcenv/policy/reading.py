@@ -9,6 +9,7 @@ not understood to its last key, or could have been written by others than its ow
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -108,6 +109,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     hook: Hook | None = None
     path: str = ""
     """Where it was read; no key of the file."""
+    said: list[str] = []
+    """The rules that the file names, also those that allow what is allowed anyway; no key of the file."""
+
+
+class _Wrong(Exception):
+    """What is wrong with a file, in a sentence without an end."""
 
 
 _known: dict[str, tuple[tuple[int, ...], Policy]] = {}
@@ -118,25 +125,35 @@ def policies() -> list[Policy]:
     """Return the site's policies, that of the whole system first; raises `BrokenPolicy`."""
     found = []
     for path in places():
-        policy = _read(path)
+        try:
+            policy = _read(path)
+        except _Wrong as wrong:
+            raise BrokenPolicy(
+                f"The site's policy can not be obeyed, so nothing is changed: {path}: {wrong}.",
+                hints=["Tell the site's staff; environments that are there can be used as before."],
+            ) from wrong
         if policy is not None:
             found.append(policy)
     return found
 
 
 def check(path: Path) -> Policy:
-    """Return the policy that a file would be if it lay where it is obeyed; raises `BrokenPolicy`."""
-    policy = _read(path.absolute())
-    if policy is None:
-        raise _broken(path, "it is not there")
+    """Return the policy that a file would be if it lay where it is obeyed; raises `BrokenPolicy`, for staff to read."""
+    try:
+        policy = _read(path.absolute())
+        if policy is None:
+            raise _Wrong("it is not there")
+    except _Wrong as wrong:
+        raise BrokenPolicy(
+            f"This file can not be a policy: {path}: {wrong}.",
+            hints=["Correct it before you put it in place: where it lies there, it refuses every change."],
+        ) from wrong
     return policy
 
 
 def rules_of(policy: Policy) -> dict[str, Any]:
     """Return the rules that a policy sets, by name; those that it leaves out allow anything."""
-    free = Enforced()
-    held = {name: getattr(policy.enforced, name) for name in policy.enforced.__struct_fields__}
-    return {name: value for name, value in held.items() if value != getattr(free, name)}
+    return {name: getattr(policy.enforced, name) for name in policy.enforced.__struct_fields__ if name in policy.said}
 
 
 def places() -> list[Path]:
@@ -145,15 +162,22 @@ def places() -> list[Path]:
     return list(dict.fromkeys([Path("/") / FILE, Path(sys.prefix) / FILE, *further]))
 
 
+def is_of_the_system(policy: Policy) -> bool:
+    """Tell whether a policy lies where only staff can put one; `VARIABLE` can be set by anybody."""
+    return Path(policy.path) in places()[:2]
+
+
 def _read(path: Path) -> Policy | None:
     try:
         facts = path.stat()
     except FileNotFoundError:
         if os.environ.get(VARIABLE) and str(path) in os.environ[VARIABLE].split(os.pathsep):
-            raise _broken(path, f"{VARIABLE} names it, and it is not there") from None
+            raise _Wrong(f"{VARIABLE} names it, and it is not there") from None
+        if os.path.lexists(path):
+            raise _Wrong("it is a link that leads nowhere") from None
         return None
     except OSError as error:
-        raise _broken(path, f"it can not be read ({(error.strerror or str(error)).lower()})") from error
+        raise _Wrong(f"it can not be read ({(error.strerror or str(error)).lower()})") from error
     stamp = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_dev, facts.st_size)
     with _guard:
         known = _known.get(str(path))
@@ -167,23 +191,47 @@ def _read(path: Path) -> Policy | None:
 
 def _decoded(path: Path, owner: int) -> Policy:
     if writers := who_can_write(path, [owner]):
-        raise _broken(path, f"others than its owner can change it: {', '.join(map(str, writers[:3]))}")
+        raise _Wrong(f"others than its owner can change it: {', '.join(map(str, writers[:3]))}")
     try:
         data = read_regular(path.resolve(), _LARGEST)
         policy = msgspec.toml.decode(data, type=Policy)
     except (OSError, BrokenRecord) as error:
-        raise _broken(path, f"it can not be read ({error})") from error
+        raise _Wrong(f"it can not be read ({error})") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _broken(path, f"it is not understood: {str(error).rstrip('.')}") from error
+        raise _Wrong(f"it is not understood: {_nearest(error) or str(error).rstrip('.')}") from error
     if policy.version != 1:
-        raise _broken(path, f"it is of version {policy.version}, and this jupyter_hpcenv reads version 1")
+        raise _Wrong(f"it is of version {policy.version}, and this jupyter_hpcenv reads version 1")
     rules = set(Enforced.__struct_fields__)
-    if policy.path or (unknown := sorted(set(policy.reasons) - rules)):
-        wrong = "“path” is no key of it" if policy.path else f"“reasons” names no rule: {', '.join(unknown)}"
-        raise _broken(path, wrong)
+    if policy.path or policy.said:
+        raise _Wrong(f"“{'path' if policy.path else 'said'}” is no key of it")
+    if unknown := sorted(set(policy.reasons) - rules):
+        near = difflib.get_close_matches(unknown[0], rules, 1)
+        meant = f" (did you mean “{near[0]}”?)" if near else ""
+        raise _Wrong(f"“reasons” names no rule: {', '.join(unknown)}{meant}")
     if wrong := _wrong_rules(policy.enforced) or _wrong_rest(policy):
-        raise _broken(path, wrong)
-    return msgspec.structs.replace(policy, path=str(path))
+        raise _Wrong(wrong)
+    return msgspec.structs.replace(policy, path=str(path), said=list(msgspec.toml.decode(data).get("enforced", {})))
+
+
+def _nearest(error: Exception) -> str:
+    """Return which key is not known, and the nearest known one; empty where that is not what is wrong."""
+    told = re.match(r"Object contains unknown field `(.*?)`(?: - at `\$\.(\w+)`)?$", str(error), re.DOTALL)
+    if told is None:
+        return ""
+    key, table = told[1], told[2] or ""
+    kinds = {"": Policy, "default": Defaults, "enforced": Enforced, "hook": Hook}
+    keys = (
+        [each for each in kinds[table].__struct_fields__ if table or each not in ("path", "said")]
+        if table in kinds
+        else []
+    )
+    where = f"“{table}”" if table else "it"
+    near = difflib.get_close_matches(key, keys, 1)
+    within = [name for name, kind in kinds.items() if name and not table and key in kind.__struct_fields__]
+    if within:
+        return f"{where} has no key `{key}`, which belongs below “[{within[0]}]”"
+    meant = f"did you mean “{near[0]}”?" if near else f"known: {', '.join(keys)}"
+    return f"{where} has no key `{key}` ({meant})"
 
 
 def _wrong_rules(rules: Enforced) -> str:
@@ -221,10 +269,3 @@ def _wrong_rest(policy: Policy) -> str:
     if hook.call and not re.fullmatch(r"/[^:]+\.py:[A-Za-z_]\w*", hook.call):
         return f"“call” of the hook is not as /path/to/file.py:function: “{hook.call}”"
     return ""
-
-
-def _broken(path: Path, why: str) -> BrokenPolicy:
-    return BrokenPolicy(
-        f"The site's policy can not be obeyed, so nothing is changed: {path}: {why}.",
-        hints=["Tell the site's staff; environments that are there can be used as before."],
-    )

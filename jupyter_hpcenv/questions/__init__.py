@@ -9,9 +9,10 @@ from .checking import look
 from .detected import Detected, detect
 from .fault import Fault
 from .judging import check
+from .lockouts import beside
 from .own import ALL, Offer, OwnAnswers, ask_own, own_file, read_own
 from .profiles import PROFILES, propose
-from .writing import CONFIGURATION, Written, notes, plan, write
+from .writing import CONFIGURATION, Written, notes, plan, variables, write
 
 __all__ = [
     "ALL",
@@ -27,6 +28,7 @@ __all__ = [
     "Written",
     "ask",
     "ask_own",
+    "beside",
     "check",
     "detect",
     "look",
@@ -36,5 +38,6 @@ __all__ = [
     "propose",
     "read_answers",
     "read_own",
+    "variables",
     "write",
 ]

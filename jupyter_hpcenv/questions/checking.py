@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import BrokenConfiguration
+from traitlets.config import Config, Configurable
+
+from .. import policy
+from ..errors import BrokenConfiguration, BrokenPolicy
 from ..site import Site
 from ..site.configuration import Configuration
 from ..site.proofreading import Finding
-from . import configured, packages, surroundings
+from . import configured, lockouts, packages, surroundings
 from .fault import Fault
 
 
 def look(
-    file: str = "", definitions: Sequence[str] = (), *, templates: Callable[[Site], list[Finding]]
+    file: str = "",
+    definitions: Sequence[str] = (),
+    *,
+    templates: Callable[[Site], list[Finding]],
+    kinds: Mapping[str, type[Configurable]],
+    further: Callable[[Site, Config], Iterable[Fault]],
 ) -> tuple[list[Fault], list[str]]:
     """Return what is wrong, worst first, and the configuration files that were read; nothing is changed.
 
-    *templates* renders the site's templates for samples. A fault hides no other: what can not be read or used is told
+    *templates* renders the site's templates for samples; *kinds* are further sections of a configuration, and *further*
+    looks at what they are about. A fault hides no other: what can not be read or used is told
     and left out. Raises `InvalidRequest` for a *file* that is not there.
     """
     from jupyter_core.paths import jupyter_config_path
 
     broken: list[BrokenConfiguration] = []
     read = Configuration(file, definitions, broken=broken)
-    site, good, wrong = configured.values(read)
+    every = {**configured.KINDS, **kinds}
+    site, good, wrong = configured.values(read, every)
     faults = [
         *configured.files(read, broken),
-        *configured.names(read),
+        *configured.names(read, every),
         *wrong,
         *surroundings.policies([Path(folder) for folder in jupyter_config_path()]),
+        *lockouts.lockouts(site, _obeyed()),
         *configured.locations(site),
         *configured.templates(site, templates),
         *surroundings.module_system(site),
@@ -39,5 +50,14 @@ def look(
         *packages.conda_command(site, good),
         *packages.pip_files(),
         *packages.conda_files(),
+        *further(site, good),
     ]
     return sorted(faults, key=lambda each: each.severity != "broken"), [str(path) for path, _ in read.sources]
+
+
+def _obeyed() -> list[policy.Policy]:
+    """Return the policies that are obeyed; none where one is broken, which is told by itself."""
+    try:
+        return policy.policies()
+    except BrokenPolicy:
+        return []

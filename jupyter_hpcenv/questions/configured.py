@@ -27,6 +27,9 @@ from .fault import Fault
 #: What a configuration of ours can be about.
 KINDS: dict[str, type[Configurable]] = {"Site": Site, "VenvManager": VenvManager, "CondaManager": CondaManager}
 
+#: Those that are made for a site.
+_OF_A_SITE = (VenvManager, CondaManager)
+
 #: Sections that Jupyter has, which nobody misspelt.
 _JUPYTERS = ("HpcenvApp", "JupyterApp", "ServerApp", "ExtensionApp", "Application", "NotebookApp", "LabApp")
 
@@ -58,17 +61,17 @@ def files(read: Configuration, broken: list[Any]) -> Iterator[Fault]:
             )
 
 
-def names(read: Configuration) -> Iterator[Fault]:
-    """Yield sections and traits that do not exist: they are obeyed by nobody, and nobody is told."""
+def names(read: Configuration, kinds: Mapping[str, type[Configurable]]) -> Iterator[Fault]:
+    """Yield sections and traits that do not exist in *kinds*: they are obeyed by nobody, and nobody is told."""
     for path, config in read.sources:
         own = path.stem == FILES[-1]
         for section, values in config.items():
-            if section in KINDS:
+            if section in kinds:
                 for trait in values:
-                    if trait not in (known := KINDS[section].class_trait_names(config=True)):
+                    if trait not in (known := kinds[section].class_trait_names(config=True)):
                         yield _unknown(f"c.{section}.{trait}", trait, known, f"c.{section}.", path)
             elif own and section not in _JUPYTERS and not section.startswith("_"):
-                yield _unknown(f"c.{section}", section, KINDS, "c.", path)
+                yield _unknown(f"c.{section}", section, kinds, "c.", path)
 
 
 def _unknown(what: str, name: str, known: Any, start: str, path: Path) -> Fault:
@@ -82,10 +85,10 @@ def _unknown(what: str, name: str, known: Any, start: str, path: Path) -> Fault:
     )
 
 
-def values(read: Configuration) -> tuple[Site, Config, list[Fault]]:
+def values(read: Configuration, kinds: Mapping[str, type[Configurable]] = KINDS) -> tuple[Site, Config, list[Fault]]:
     """Return the site and the configuration without the values that can not be used, and a fault for each of those."""
     faults, good = [], Config()
-    for section, kind in KINDS.items():
+    for section, kind in kinds.items():
         for trait, value in read.config.get(section, {}).items():
             if trait not in kind.class_trait_names(config=True):
                 continue
@@ -108,7 +111,7 @@ def values(read: Configuration) -> tuple[Site, Config, list[Fault]]:
 
 
 def _made(kind: type[Configurable], section: str, said: Mapping[str, Any]) -> None:
-    made = kind(config=Config({section: dict(said)}), **({} if kind is Site else {"site": Site(config=Config())}))
+    made = kind(config=Config({section: dict(said)}), **({"site": Site(config=Config())} if kind in _OF_A_SITE else {}))
     for trait in said:
         getattr(made, trait)  # what appends to a default is put together only when it is asked for
 
@@ -116,6 +119,7 @@ def _made(kind: type[Configurable], section: str, said: Mapping[str, Any]) -> No
 def locations(site: Site) -> Iterator[Fault]:
     """Yield what is wrong with the places where environments may lie."""
     places, home = all_locations(site), Path(os.path.realpath(Path.home()))
+    ready = [place.name for place in places if place.state == "ready"]
     if site.default_location and site.default_location not in site.locations:
         meant = difflib.get_close_matches(site.default_location, list(site.locations), 1, 0.6)
         yield Fault(
@@ -125,13 +129,24 @@ def locations(site: Site) -> Iterator[Fault]:
             advice=f"Did you mean {meant[0]}?" if meant else f"Take one of {', '.join(site.locations)}.",
         )
     for place in places:
-        if place.state != "ready":
+        if place.state == "unwritable" and ready and not place.default:
+            yield Fault(
+                code="location_unwritable",
+                message=f"The location {place.name} is closed to you: {place.message}",
+                breaks=f"Who is in your place makes environments elsewhere ({', '.join(ready)}), and may use what is "
+                "there.",
+                advice="Leave it so if it is meant for an account that builds for everybody. If users are to make "
+                "environments there, give each a folder of their own; never open one folder to all.",
+                severity="risk",
+                path=place.root,
+            )
+        elif place.state != "ready":
             yield Fault(
                 code=f"location_{place.state}",
                 message=f"The location {place.name} can not be used: {place.message}",
                 breaks="No environment can be made there by whoever is in your place now.",
-                advice="Make the folder above it and give people the right to write, or correct c.Site.locations. A "
-                "variable may be set for users and not for you.",
+                advice="Make the folder above it, for each user one that is theirs to write, or correct "
+                "c.Site.locations. A variable may be set for users and not for you.",
                 severity="risk" if place.state == "slow" else "broken",
                 path=place.root,
             )

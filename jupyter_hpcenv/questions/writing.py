@@ -13,6 +13,7 @@ import msgspec
 from .. import policy
 from ..errors import BrokenRecord, NameTaken
 from ..files import explain, read_regular, write_atomic, write_once
+from ..policy.reading import VARIABLE
 from . import texts
 from .answers import Answers
 from .folders import Folder
@@ -100,16 +101,14 @@ def write(files: Sequence[Written], *, force: bool = False, dry_run: bool = Fals
 
 def notes(answers: Answers, into: Path) -> list[str]:
     """Return what is left to do by hand so that what was written counts, a sentence each."""
-    from jupyter_core.paths import jupyter_config_path
-
-    here, told = os.path.realpath(into), []
-    if here not in {os.path.realpath(folder) for folder in jupyter_config_path()}:
+    told = []
+    if not _is_read(into):
         told.append(
             f"Jupyter does not read {into}: have JUPYTER_CONFIG_PATH={into} in everybody's server and shell, "
             "which then wins over people's own files, or write into a folder that “jupyter --paths” lists."
         )
     obeyed = policy.places()
-    if os.path.realpath(into / POLICY) not in {os.path.realpath(path) for path in obeyed}:
+    if not _is_obeyed(into):
         told.append(f"The policy is not obeyed there: put it at {obeyed[0]}, or at {obeyed[1]}.")
     if not answers.pip_conf:
         told.append(f"pip reads {into / OWN}/samples/pip.conf only as /etc/pip.conf or /etc/xdg/pip/pip.conf.")
@@ -124,6 +123,23 @@ def notes(answers: Answers, into: Path) -> list[str]:
     if shared:
         told.append(f"{' and '.join(shared)} would be one folder for all users: pip takes no cache of somebody else's.")
     return told
+
+
+def variables(into: Path) -> dict[str, str]:
+    """Return the variables by which what was written counts before it is where Jupyter reads it; empty if it is."""
+    if _is_read(into):
+        return {}
+    return {"JUPYTER_CONFIG_PATH": str(into), **({} if _is_obeyed(into) else {VARIABLE: str(into / POLICY)})}
+
+
+def _is_read(into: Path) -> bool:
+    from jupyter_core.paths import jupyter_config_path
+
+    return os.path.realpath(into) in {os.path.realpath(folder) for folder in jupyter_config_path()}
+
+
+def _is_obeyed(into: Path) -> bool:
+    return os.path.realpath(into / POLICY) in {os.path.realpath(path) for path in policy.places()}
 
 
 def _state(file: Written) -> Literal["unchanged", "would be written", "would be replaced"]:

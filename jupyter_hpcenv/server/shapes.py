@@ -94,7 +94,7 @@ class ModulesAtHand(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class PublishedKernel(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A kernelspec of ours on this user's disk."""
+    """A kernelspec of ours: the user's own, or one that staff published for everybody."""
 
     name: str
     display_name: str

@@ -69,6 +69,34 @@ def note(site: Site, verb: str, target: Target, result: str, *, error: str = "",
     return ""
 
 
+def unwritable(site: Site) -> str:
+    """Return why no line can be written to the audit log by who asks, empty if it can; nothing is written."""
+    try:
+        return str(_patience.ask(f"look at audit {site.audit_log}", _unwritable, site, site.audit_log))
+    except Slow:
+        return "it does not answer"
+    except LocationUnavailable as error:
+        return error.message.rstrip(".")
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def _unwritable(site: Site, place: str) -> str:
+    kind, _, path = place.partition(":")
+    if kind == SYSLOG:
+        listening = Path(path or DEV_LOG)
+        return "" if stat.S_ISSOCK(listening.stat().st_mode) else f"{listening} is no socket"
+    file = Path(expand(place, site))
+    try:
+        facts = file.lstat()
+    except FileNotFoundError:
+        folder = file.parent
+        return "" if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) else f"{folder} is not there, or closed"
+    if not stat.S_ISREG(facts.st_mode):
+        return "it is no regular file"
+    return "" if os.access(file, os.W_OK) else "it is closed"
+
+
 def _encoded(fields: dict[str, str | int]) -> bytes:
     """Return one line of ASCII: no character in it can end the line, steer a terminal or turn text around."""
     short = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in fields.items()}

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from jupyter_hpcenv.cli.output import Output
+from jupyter_hpcenv.errors import HpcenvError
+
 ENVIRONMENT = {"id", "name", "location", "prefix", "manager", "installer", "python", "state", "origin", "kernels"}
 
 
@@ -43,7 +46,10 @@ def test_an_environment_from_its_creation_to_its_end(cli: Any) -> None:
     assert cli.data_of("trash") == []
     assert not Path(item["path"]).exists()
 
-    cli.data_of("create", "bare", "--no-kernel")
+    cli.data_of("create", "bare", "--no-kernel", "--creator", "venv")
+    assert [line.split() for line in cli("show", "bare").stdout.splitlines() if "Made by" in line] == [
+        ["Made", "by", "venv"]
+    ]
     cli.data_of("delete", "bare", "--now")
     assert cli.data_of("trash") == []
     assert cli.data_of("trash", "--empty") == []
@@ -144,6 +150,16 @@ def test_a_fault_of_ours_is_one_object_too(cli: Any) -> None:
     assert document["ok"] is False
     done = cli("list")
     assert "Traceback" not in done.stderr
+
+
+def test_a_hint_may_have_lines_and_none_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    error = HpcenvError("It failed.", hints=["Traceback:\n  line 1\n\x1b[2Jboom", "Do this."])
+    Output(as_json=False).error(error)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.replace("\x1b", "ESC") for line in said[1:]] == ["→ Traceback:", "    line 1", said[3], "→ Do this."]
+    assert said[3].startswith("  ")
+    assert "\x1b" not in said[3]
+    assert said[3].endswith("boom")
 
 
 def test_json_is_ascii_and_holds_the_exact_text(user: Any) -> None:

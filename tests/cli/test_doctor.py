@@ -23,7 +23,8 @@ def test_the_page_about_checks_as_printed(cli: Any) -> None:
     printed = re.search(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert printed is not None
     assert printed[1] in cli(*look).stdout
-    assert printed[1] in cli(*account).stdout
+    assert f"home/climate:\n{printed[1]}" in cli(*account).stdout
+    assert "climate:" not in cli(*look).stdout
     assert cli(*preview).stdout.startswith("kernel_unpublished: It would be proven again")
     assert not Path(kernel["path"]).exists()
     done = cli(*fix)

@@ -17,21 +17,28 @@ MARK = "<!-- {}: {}; written by tests/cli/test_reference.py -->"
 
 def commands() -> str:
     """Return the chapter about the subcommands."""
-    return "\n".join(line for name in sorted(app.commands) for line in _command(name, app.commands[name]))
+    whole = click.Context(app, info_name="jupyter hpcenv")
+    return "\n".join(line for name in sorted(app.commands) for line in _command(name, app.commands[name], whole))
 
 
-def _command(name: str, command: click.Command) -> list[str]:
-    context = click.Context(command, info_name=name, parent=click.Context(app, info_name="jupyter hpcenv"))
+def _command(name: str, command: click.Command, parent: click.Context) -> list[str]:
+    context = click.Context(command, info_name=name, parent=parent)
     paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
-    lines = [f"### {name}", "", f"    {command.get_usage(context).removeprefix('Usage: ')}", ""]
+    title = context.command_path.removeprefix("jupyter hpcenv ")
+    lines = [f"### {title}", "", f"    {command.get_usage(context).removeprefix('Usage: ')}", ""]
     for paragraph in paragraphs:
         lines += [paragraph, ""]
-    lines += ["| Option | |", "|---|---|"]
+    rows = []
     for parameter in command.params:
         record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
         if record:
-            lines.append(f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1]} |")
-    return [*lines, ""]
+            rows.append(f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1]} |")
+    if rows:
+        lines += ["| Option | |", "|---|---|", *rows, ""]
+    if isinstance(command, click.Group):
+        for inner in sorted(command.commands):
+            lines += _command(inner, command.commands[inner], context)
+    return lines
 
 
 def exit_codes() -> str:
@@ -68,6 +75,14 @@ def test_every_subcommand_and_option_has_a_help_text() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, (name, parameter.name)
+
+
+def test_the_page_says_what_json_has_of_each_command() -> None:
+    (table,) = re.findall(r"^\| Command \| `data` \|\n(.*?)\n\n", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    told = {name for row in table.splitlines() for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+    for name, command in app.commands.items():
+        names = {f"{name} {each}" for each in command.commands} if isinstance(command, click.Group) else {name}
+        assert names <= told, name
 
 
 def test_every_exit_code_is_in_the_table() -> None:

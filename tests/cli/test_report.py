@@ -21,9 +21,12 @@ def test_what_there_is_and_who_needs_what(user: Any) -> None:
     assert user.data_of("report", "--module", "gcc") | {"places": []} == {
         "environments": [],
         "places": [],
+        "closed": 0,
         "module": "gcc",
     }
-    assert "No environment needs gcc." in user("report", "--module", "gcc").stderr
+    assert "None of those that could be read needs gcc." in user("report", "--module", "gcc").stderr
+    everywhere = str(user.home / "*" / "share" / "jupyter" / "hpcenv" / "environments")
+    assert "No environment needs gcc." in user("report", "--module", "gcc", "--folder", everywhere).stderr
 
 
 def test_a_location_that_there_is_not(user: Any) -> None:
@@ -50,5 +53,5 @@ def test_the_page_as_printed(user: Any) -> None:
     measured = user(*(word.strip("'") for word in second.split())).stdout
     assert "climate" in measured
     assert "MB" in measured
-    assert "No environment needs gcc/12." in user(*third.split()).stderr
+    assert "None of those that could be read needs gcc/12." in user(*third.split()).stderr
     assert json.loads(user(*fourth.split()).stdout)["data"]["module"] == "gcc"

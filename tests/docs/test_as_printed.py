@@ -210,6 +210,26 @@ def test_the_page_about_templates(user: Cli, tmp_path: Path) -> None:
         run(user, [check])
 
 
+def test_the_page_about_what_comes_up_later(user: Cli, tmp_path: Path) -> None:
+    text = (
+        page("docs/how-to/admins/everyday.md").replace("/home/user1/", f"{user.home}/").replace("/opt/jupyter/bin/", "")
+    )
+    user.data_of("create", "sim", "--no-kernel")
+    look, _, setup, refresh, _, shown, needs, as_json, debug = printed.commands(text)
+    said = run(user, [look, setup, refresh, needs, as_json, debug])
+    assert " sim " in said[look]
+    assert "sim: Refreshed." in said[refresh]
+    assert "environments" in (user.home / "gcc.json").read_text()
+    (policy,) = printed.blocks(text, "toml")
+    (tmp_path / "policy.toml").write_text(policy)
+    user.env["HPCENV_POLICY"] = str(tmp_path / "policy.toml")
+    assert "Maintenance until Monday" in run(user, [shown])[shown]
+    words = (["create", "no"], ["clone", "sim", "no"], ["install", "sim", "six"], ["share", "sim", "--everybody"])
+    for refused in words:
+        assert "Maintenance until Monday, 8:00." in user.error_of(*refused)["message"], refused
+    user.data_of("delete", "sim")
+
+
 def test_the_page_about_presets(forge: Cli, tmp_path: Path) -> None:
     text = page("docs/how-to/admins/presets.md")
     folder = tmp_path / "presets"

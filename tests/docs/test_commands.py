@@ -22,6 +22,7 @@ PAGES = {printed.name_of(page): page.read_text() for page in printed.pages()}
 RUN = {
     "README.md": "tests/docs/test_as_printed.py::test_the_readme",
     "docs/explanation/conda-env-mod.md": "tests/conda/test_beside.py::test_what_the_script_made_is_taken_over_as_printed",  # noqa: E501
+    "docs/how-to/admins/everyday.md": "tests/docs/test_as_printed.py::test_the_page_about_what_comes_up_later",
     "docs/how-to/admins/first-day.md": "tests/wheels/test_first_day.py::test_from_pip_install_to_a_kernel_that_a_colleague_opens",  # noqa: E501
     "docs/how-to/admins/jupyterhub.md": "tests/hub/test_spawners.py::test_the_page_as_printed",
     "docs/how-to/admins/modules.md": "tests/docs/test_as_printed.py::test_the_page_about_templates",
@@ -47,11 +48,15 @@ RUN = {
     "docs/tutorial/first-environment.md": "tests/docs/test_as_printed.py::test_the_tutorial",
 }
 
+EVERYDAY = "docs/how-to/admins/everyday.md"
+
 #: What no test runs, and why.
 NOT_RUN = {
     ("README.md", "scripts/demo"): "the part “demo” of scripts/test runs it",
     ("README.md", "scripts/test"): "it runs this test",
     ("README.md", "python -m pip install ."): "the part “wheels” of scripts/test builds and installs the wheel",
+    (EVERYDAY, "/opt/jupyter/bin/pip install --upgrade jupyter_hpcenv"): "needs an index with a later version",
+    (EVERYDAY, "/opt/jupyter/bin/pip uninstall --yes jupyter_hpcenv"): "the checkout is not to be removed",
     ("docs/explanation/performance.md", ".venv/bin/python -m benchmarks"): "takes minutes and a quiet machine",
     ("docs/explanation/performance.md", ".venv/bin/python -m benchmarks --quick"): "takes minutes and a quiet machine",
     ("docs/explanation/performance.md", ".venv/bin/python -m benchmarks create list"): "needs a quiet machine",

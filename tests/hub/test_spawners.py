@@ -132,7 +132,7 @@ def test_the_page_as_printed(hub: Hub, alice: str) -> None:
     """How a portal reads the environments of one user, as docs/how-to/admins/jupyterhub.md has it."""
     text = (printed.DOCS / "how-to" / "admins" / "jupyterhub.md").read_text()
     env = {"PATH": os.environ["PATH"], "HUB": hub.url, "PORTAL_TOKEN": hub.token}
-    said = printed.run("\n".join(printed.commands(text)), env, hub.folder)
+    said = printed.run("\n".join(printed.commands(text)).replace("user1", "alice"), env, hub.folder)
     listed = hub.call("GET", "user/alice/hpcenv/environments", token=alice)
     assert [row["id"] for row in json.loads(said)] == [row["id"] for row in listed]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_hpcenv.catalog import history
+from jupyter_hpcenv.errors import NotFound
 from jupyter_hpcenv.models import Changes, EnvironmentPatch
 from jupyter_hpcenv.site import Site
 
@@ -46,6 +47,8 @@ def test_the_story_of_an_environment(desk: Desk) -> None:
     desk.admission.delete("a", now=True)
     desk.admission.sweep()
     assert history.read(row.id, desk.admission.site) == [], "it goes with the environment"
+    with pytest.raises(NotFound, match="There is no environment 'nosuch', and none in the trash"):
+        desk.admission.history("nosuch")
 
 
 def test_a_line_that_a_crash_cut_hides_no_other() -> None:

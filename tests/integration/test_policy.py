@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from jupyter_hpcenv import policy
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.errors import Forbidden, HpcenvError
 from jupyter_hpcenv.managers import index
 from jupyter_hpcenv.models import CreateRequest
 
@@ -80,6 +82,12 @@ def test_each_rule_refuses_before_anything_is_claimed(user: Cli, rule: Path) -> 
         assert f"rule “{name}” of {rule}" in refused["error"]["reason"]
         assert "help@example.org" in refused["error"]["hints"][-1]
     assert [row["name"] for row in user.data_of("list")] == ["there"]
+    rule.write_text("version = 1\n")
+    user.data_of("delete", "there")
+    rule.write_text("version = 1\n[enforced]\nenvironments = 0\n")
+    assert user.document("restore", "there")["error"]["code"] == "forbidden_by_policy"
+    rule.write_text("version = 1\n")
+    user.data_of("restore", "there")
     rule.write_text("version = 1\n[enforced.denied]\nsix = 'Take the module.'\n")
     done = user("install", "there", "six")
     assert (done.returncode, "does not allow" in done.stderr, "Take the module." in done.stderr) == (5, True, True)
@@ -91,28 +99,41 @@ def test_each_rule_refuses_before_anything_is_claimed(user: Cli, rule: Path) -> 
     assert user.document("clone", "there", "copy-2")["error"]["code"] == "forbidden_by_policy"
 
 
-def test_the_hook_is_asked_at_each_door_and_what_it_changes_is_built(user: Cli, rule: Path) -> None:
-    """Refused before anything is claimed; what it changes is in the record, and the user is told."""
+def test_the_hook_is_asked_at_each_door(user: Cli, rule: Path) -> None:
+    """Refused before anything is claimed."""
     user.data_of("create", "there", "--no-kernel")
     hook = rule.with_name("hook.py")
     rule.write_text(f'version = 1\n[hook]\ncall = "{hook}:look"\n')
     hook.write_text("def look(asked):\n    return {'refuse': 'Not ' + asked['verb'] + ' today.'}\n")
-    words = (["create", "no"], ["install", "there", "six"], ["share", "there", "--everybody"], ["rebuild", "there"])
-    for verb, command in zip(("create", "change", "share", "rebuild"), words, strict=True):
+    words = (["create", "no"], ["install", "there", "six"], ["share", "there", "--everybody"])
+    words += (["edit", "there", "--var", "A=b"], ["rebuild", "there"])
+    for verb, command in zip(("create", "change", "share", "edit", "rebuild"), words, strict=True):
         if verb == "rebuild":
             shutil.rmtree(user.data_of("show", "there")["prefix"])
         refused = user.document(*command)
         assert refused["error"]["code"] == "forbidden_by_policy", refused
         assert f"Not {verb} today." in refused["error"]["message"]
+
+
+def test_what_the_hook_changes_is_built(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the record, and the user is told; the hook of a policy that anybody could name changes nothing."""
+    folder = tmp_path / "etc" / "jupyter"
+    folder.mkdir(parents=True)
+    hook = tmp_path / "hook.py"
     hook.write_text(
         "def look(asked):\n"
         "    if asked['request'].get('packages') == ['six']:\n"
         "        return {'change': {'packages': ['six==1.16.0']}, 'reason': 'That one is tried here.'}\n"
     )
-    made = user("create", "changed", "six", "--no-kernel")
-    assert (made.returncode, "That one is tried here." in made.stdout + made.stderr) == (0, True), made
-    (six,) = [each for each in user.data_of("packages", "changed") if each["name"] == "six"]
-    assert six["version"] == "1.16.0"
+    (folder / "hpcenv_policy.toml").write_text(f'version = 1\n[hook]\ncall = "{hook}:look"\n')
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    admission = Admission()
+    monkeypatch.setattr(type(admission.operations), "_start", lambda self, folder: 0)
+    operation = admission.submit("create", CreateRequest(name="changed", packages=["six"], kernel=False))
+    ticket = admission.operations.folder(operation.id).ticket()
+    assert ticket.request["packages"] == ["six"]
+    assert ticket.work["requirements"] == ["six==1.16.0"]
+    assert any("That one is tried here." in warning for warning in ticket.work["choice"]["warnings"])
 
 
 def test_a_policy_that_is_not_understood_refuses_changes_and_nothing_else(user: Cli, rule: Path) -> None:
@@ -247,6 +268,40 @@ def test_only_named_packages_are_built_from_source(user: Cli, rule: Path, tmp_pa
         user.data_of("create", f"yes-{installer}", "ours", "--no-kernel", "--installer", installer)
 
 
+def test_what_a_hook_changed_is_said_where_the_request_fails_then(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _site_with_hook(tmp_path, "return {'change': {'python': '2.7'}, 'reason': 'Ours is 2.7.'}", monkeypatch)
+    with pytest.raises(HpcenvError, match=r"2\.7") as refused:
+        Admission().submit("create", CreateRequest(name="old", kernel=False))
+    assert refused.value.hints[0] == "The site changed what was asked for (python): Ours is 2.7."
+
+
+def test_the_hook_of_the_page_goes_by_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    _site_with_hook(tmp_path, "", monkeypatch).write_text(example)
+    changed, _ = policy.consulted("create", CreateRequest(name="x", packages=["six"]), "user1")
+    assert changed.python == "3.12"
+    told = policy.told(changed)
+    for line in ("tensorflow", "TensorFlow[and-cuda]>=2"):
+        with pytest.raises(Forbidden, match="a module here"):
+            policy.ask("create", policy.flat(policy.Asked(manager="venv", told=told), ["six", line]), "user1")
+    of_conda = policy.flat(policy.Asked(manager="conda", told=told), ["conda-forge::tensorflow=2"], specs=True)
+    with pytest.raises(Forbidden, match="a module here"):
+        policy.ask("create", of_conda, "user1")
+    policy.ask("create", policy.flat(policy.Asked(manager="venv", told=told), ["tensorflow-datasets"]), "user1")
+
+
+def _site_with_hook(root: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let *root* be the Python's own folder, with a policy whose hook does what *body* says; return its file."""
+    hook = root / "hook.py"
+    hook.write_text(f"def look(asked):\n    {body or 'pass'}\n")
+    (root / "etc" / "jupyter").mkdir(parents=True)
+    (root / "etc" / "jupyter" / "hpcenv_policy.toml").write_text(f'version = 1\n[hook]\ncall = "{hook}:look"\n')
+    monkeypatch.setattr(sys, "prefix", str(root))
+    return hook
+
+
 def test_the_page_as_printed(user: Cli, rule: Path) -> None:
     text = PAGE.read_text()
     example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
@@ -264,7 +319,8 @@ def test_the_page_as_printed(user: Cli, rule: Path) -> None:
     assert told[0]["enforced"]["environments"] == 20
     from jupyter_hpcenv.policy.reading import Enforced
 
-    rows = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    table = text[text.index("| rule |") :].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {
         field.name for field in msgspec.structs.fields(Enforced)
     }

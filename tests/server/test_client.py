@@ -583,6 +583,26 @@ def test_names_become_ids(client: ModuleType, site: Site) -> None:
         assert caught.value.code == code
 
 
+def test_a_preset_fills_the_request_and_what_is_asked_for_besides_wins(client: ModuleType, site: Site) -> None:
+    prepared = {"name": "", "python": "3.12", "packages": ["numpy"], "variables": {"A": "1"}, "kernel": True}
+    site.plan["/hpcenv/presets/weather"] = (200, {}, prepared)
+    site.plan["/hpcenv/environments"] = (202, {}, {"id": "one"})
+    here = client.Client(f"http://127.0.0.1:{site.server_port}/", TOKEN)
+    more = {"variables": {"B": "2"}, "python": "3.13"}
+    here.create("cp", ["six", "numpy"], preset="weather", parameters={"year": "2026"}, wait=False, **more)
+    filled, created = (json.loads(body) for _, _, _, body in site.seen)
+    assert filled == {"parameters": {"year": "2026"}}
+    assert created == {
+        "name": "cp",
+        "python": "3.13",
+        "packages": ["numpy", "six"],
+        "variables": {"A": "1", "B": "2"},
+        "kernel": True,
+    }
+    with pytest.raises(TypeError, match="preset"):
+        here.create("cp", parameters={"year": "2026"})
+
+
 # -- a real server -------------------------------------------------------------------
 
 STORY = """

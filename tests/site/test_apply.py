@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from ..crowd.test_users import reachable
-from ..installed import for_everybody
 from .building import BUILDER, MEMBER, OUTSIDER, TEAM, Builder
 
 #: What proves, inside the environment, whose process it is.
@@ -50,12 +49,6 @@ def ground() -> Iterator[Path]:
         yield folder
         if mounted:
             subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.fixture(scope="module")
-def python() -> Iterator[str]:
-    with reachable("hpcenv-installed-") as folder:
-        yield for_everybody(folder)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +228,11 @@ def test_a_release_is_switched_and_taken_back(hundred: Builder) -> None:
     versions = hundred.soft / ".versions" / "with0"
     first = hundred.built()[str(versions / "1")]
     with_release("2")
-    assert hundred.acts() == {"with0 2": "build", "with0 1": "left"}
+    steps = hundred.apply()["steps"]
+    assert {s["release"]: s["act"] for s in steps if s["name"] == "with0"} == {"2": "build", "1": "left"}
+    assert next(s["why"] for s in steps if s["act"] == "left") == "Everybody was given it until now."
+    shown = json.loads(hundred.run("show", "site/with0", "--json").stdout)["data"]
+    assert (shown["name"], shown["prefix"]) == ("with0-2", str(versions / "2")), "by the name that the manifest has"
     assert (hundred.title("with0"), hundred.starts("with0")) == ("with0 2", str(versions / "2"))
     assert hundred.built()[str(versions / "1")] == first
 
@@ -251,6 +248,13 @@ def test_a_release_is_switched_and_taken_back(hundred: Builder) -> None:
     assert hundred.acts()["with0 2"] == "held"
     assert hundred.starts("with0") == str(versions / "1")
     assert "no release of with0 before 1" in hundred.apply("--rollback", "with0", code=1)["message"]
+    assert "stands alone" in hundred.apply("--rollback", "with0", "--forward", "with0", code=1)["message"]
+    hundred.apply("--forward", "with0")
+    assert (hundred.title("with0"), hundred.starts("with0")) == ("with0 2", str(versions / "2"))
+    assert "held" not in hundred.acts().values()
+    assert "No release of with0 is held back" in hundred.apply("--forward", "with0", code=1)["message"]
+    hundred.apply("--rollback", "with0")
+    assert hundred.starts("with0") == str(versions / "1")
 
     with_release("3")
     acts = hundred.acts("--prune")
@@ -322,6 +326,69 @@ def test_only_those_who_may_see_it_do(ground: Path, python: str) -> None:
     assert builder.starts("for-team", OUTSIDER) == str(team)
     assert builder.starts("for-one", OUTSIDER, TEAM + 1) == ""
     assert builder.acts("--dry-run") == {}
+
+
+def test_nobody_sees_what_is_not_for_them_before_it_was_tested(ground: Path, python: str) -> None:
+    builder = Builder(ground / "shut", python, groups=(TEAM,))
+    top, team = '"import os, sys; assert not os.stat({}).st_mode & 0o007"', f"visible: {{groups: ['{TEAM}']}}"
+    alone = f"name: alone, kernel: false, {team}, test: {top.format('sys.prefix')}"
+    released = f"name: many, release: '1', kernel: false, {team}, test: {top.format('os.path.dirname(sys.prefix)')}"
+    builder.write(alone, released)
+    assert builder.acts() == {"alone": "build", "many 1": "build"}
+    fails = 'test: "import nothing_of_that_name"'
+    builder.write(
+        alone,
+        released,
+        f"name: bad, kernel: false, {team}, {fails}",
+        f"name: open, kernel: false, {fails}",
+        f"name: bad-too, release: '1', kernel: false, {team}, {fails}",
+        "name: unknown, kernel: false, visible: {groups: [no-such-group]}",
+    )
+    failed = [step["name"] for step in builder.apply(code=1)["steps"] if step["error"]]
+    assert failed == ["bad", "open", "bad-too", "unknown"]
+    modes = {name: (builder.soft / name).stat().st_mode & 0o007 for name in ("bad", "open", ".versions/bad-too")}
+    assert modes == dict.fromkeys(modes, 0)
+    assert not (builder.soft / "unknown").exists()
+    shutil.rmtree(builder.soft / "alone")
+    builder.write(alone, released)
+    assert builder.acts() == {"alone": "repair", "bad": "left", "open": "left", "bad-too 1": "left"}
+
+
+def test_a_record_that_was_cut_is_written_anew(ground: Path, python: str) -> None:
+    builder = Builder(ground / "cut", python)
+    places = ("alone", ".versions/many/1")
+
+    def cut(*names: str) -> None:
+        for name in names:
+            (builder.soft / name / ".hpcenv" / "environment.json").write_text("")
+
+    builder.write("name: alone, kernel: false", 'name: many, release: "1", kernel: false')
+    builder.acts()
+    before = [builder.record(place)["id"] for place in places]
+    cut(*places)
+    assert builder.acts("--dry-run", code=2) == {"alone": "repair", "many 1": "repair"}
+    assert builder.acts() == {"alone": "repair", "many 1": "repair"}
+    assert [builder.record(place)["id"] for place in places] == before
+    assert builder.acts("--dry-run") == {}
+
+    builder.write("name: alone, kernel: false", 'name: many, release: "2", kernel: false')
+    assert builder.acts() == {"many 2": "build", "many 1": "left"}
+    cut(*places)
+    assert builder.run("rebuild", "many-1").returncode == 0, "also what no link leads to"
+    assert builder.run("delete", "alone").returncode == 0
+    assert not (builder.soft / "alone").exists()
+    late = builder.soft / places[1] / ".hpcenv" / "environment.json"
+    late.write_text(json.dumps({**json.loads(late.read_text()), "created": "2999-01-01T00:00:00Z"}))
+    builder.apply("--rollback", "many")
+    assert os.readlink(builder.soft / "many") == places[1], "clocks do not say which release was before"
+
+
+def test_without_a_label_of_its_own_a_manifest_removes_nothing(ground: Path, python: str) -> None:
+    builder = Builder(ground / "label", python)
+    builder.manifest.write_text("version: 1\nenvironments: []\n")
+    assert "no “label”" in builder.apply("--prune", code=1)["message"]
+    assert "no “label”" in builder.apply("--prune", "--dry-run", code=1)["message"]
+    builder.apply()
 
 
 def test_the_sites_own_program_is_called_after_changes_until_it_succeeds(hundred: Builder, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ import pytest
 
 from ..cli.conftest import Cli
 from ..crowd.test_users import reachable
-from ..installed import for_everybody
 from ..modules import systems, trees
 from ..serving import Server
 from .building import Builder
@@ -64,9 +63,9 @@ class Doors(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     init = systems.need("lmod")
-    with reachable("hpcenv-doors-") as folder, reachable("hpcenv-installed-") as installed:
+    with reachable("hpcenv-doors-") as folder:
         modulepath = trees.write_lmod(folder / "modules", os.path.realpath(sys.executable))
         shell = {"HOME": str(folder), "PATH": os.defpath, "MODULEPATH": modulepath}
         command = ["bash", "-c", f". {init}; env -0"]
@@ -80,7 +79,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         (folder / "project" / "pyproject.toml").write_text('[project]\nname = "project"\nversion = "1"\n')
         user = Cli(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("cache"))
         user.env |= {**lmod, "HPCENV_POLICY": str(policy)}
-        builder = Builder(folder / "builder", for_everybody(installed))
+        builder = Builder(folder / "builder", python)
         os.chmod(folder / "builder", 0o755)
         builder.env |= {**lmod, "HPCENV_POLICY": str(policy)}
         server = Server(user.home, variables=user.env)

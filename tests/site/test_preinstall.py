@@ -64,9 +64,12 @@ def test_the_page_as_printed() -> None:
     assert "site: 2 as they should be, 0 would be changed, 0 failed." in said
     assert "teaching 2027.02 was built." in said
     assert "2027.02 is held back." in said
+    assert "teaching 2027.02 was published. It was held back until now." in said
+    assert "People use it" not in said
+    assert "teaching 2026.11 stays. Everybody was given it until now." in said
     assert "tools went to the trash." in said
-    assert "LINK .versions/teaching/2026.11" in said
+    assert "LINK .versions/teaching/2027.02" in said
     assert "OWNERS hpcbuild \n" in said
     assert "THERE teaching\n" in said
-    assert "teaching 2026.11 (until 2099-12-31)" in said
-    assert "SEES /srv/jupyter/environments/.versions/teaching/2026.11" in said
+    assert "teaching 2027.02 (until 2099-12-31)" in said
+    assert "SEES /srv/jupyter/environments/.versions/teaching/2027.02" in said

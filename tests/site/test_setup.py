@@ -430,6 +430,33 @@ def test_the_page_as_printed(staff: Cli) -> None:
     assert profiles == set(questions.PROFILES)
 
 
+def test_what_is_written_says_truly_which_folder_wins(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {Path(each.path).name: each.text for each in questions.plan(Answers(contact="first"), tmp_path / "first")}
+    assert "the one that “jupyter --paths” lists first wins" in files["jupyter_hpcenv_config.py"]
+    questions.write(questions.plan(Answers(contact="first"), tmp_path / "first"))
+    questions.write(questions.plan(Answers(contact="second"), tmp_path / "second"))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", f"{tmp_path}/first{os.pathsep}{tmp_path}/second")
+    assert Site(config=Configuration().config).contact == "first"
+
+
+def test_how_to_look_is_printed_with_what_makes_it_read(staff: Cli, tmp_path: Path) -> None:
+    into = tmp_path / "a folder"
+    done = staff("setup", "--yes", "--into", str(into))
+    command = done.stdout.splitlines()[-1].partition(": ")[2]
+    said = subprocess.run(command, shell=True, env=staff.env, cwd=staff.home, capture_output=True, text=True)
+    assert said.stdout.startswith(f"Read: {into}/jupyter_hpcenv_config.py."), (command, said.stderr)
+    assert f"HPCENV_POLICY='{into}/hpcenv_policy.toml'" in command
+    in_use(staff, into)
+    again = staff("setup", "--yes", "--into", str(into)).stdout
+    assert again.endswith("Look whether it holds: jupyter hpcenv setup --check\n")
+
+
+def test_a_user_for_whom_nothing_was_to_be_done_is_told_so(staff: Cli) -> None:
+    assert staff("setup", "--user", "--yes").stdout.startswith("Nothing was changed: ")
+
+
 def test_what_excludes_each_other_is_said(staff: Cli) -> None:
     for words in (("--check", "--yes"), ("--user", "--into", "x"), ("--json",), ("--yes", "--into", "~no-such-user/x")):
         assert staff("setup", *words).returncode == 2

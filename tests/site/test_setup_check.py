@@ -14,10 +14,11 @@ from jupyter_hpcenv import questions
 from jupyter_hpcenv.admission import setting_up
 from jupyter_hpcenv.models import PythonFact
 from jupyter_hpcenv.modules import find
-from jupyter_hpcenv.questions import Answers, Fault, Place, configured, packages, surroundings
+from jupyter_hpcenv.questions import Answers, Fault, Place, configured, lockouts, packages, surroundings
 from jupyter_hpcenv.site import Site
 
 from ..cli.conftest import Cli
+from ..crowd.test_users import reachable
 from ..modules.systems import need
 from ..modules.trees import write_lmod
 
@@ -113,6 +114,8 @@ BROKEN: dict[str, tuple[Callable[[Well], object], str]] = {
     "configuration_writable": (lambda site: site.config.chmod(0o666), "everybody"),
     "unknown_trait": (lambda site: site.say('c.Site.contcat = "me"'), "c.Site.contact?"),
     "unknown_trait section": (lambda site: site.say('c.VenvManger.installer = "pip"'), "c.VenvManager?"),
+    "unknown_trait of manifests": (lambda site: site.say('c.Manifest.kernel_dir = "/x"'), "c.Manifest.kernels_dir?"),
+    "wrong_value of manifests": (lambda site: site.say("c.Manifest.parallel = 0"), "c.Manifest.parallel"),
     "wrong_value": (lambda site: site.say("c.Site.trash_days = -1"), "c.Site.trash_days"),
     "wrong_value of a manager": (lambda site: site.say('c.CondaManager.engine = "mamba"'), "c.CondaManager.engine"),
     "location_missing": (lambda site: site.say('c.Site.locations["p"] = "/nonexistent/a/b"'), "/nonexistent/a"),
@@ -146,6 +149,32 @@ BROKEN: dict[str, tuple[Callable[[Well], object], str]] = {
     "template_unread": (lambda site: (site.templates / "lanuch.sh.j2").write_text("exit\n"), "launch.sh.j2"),
     "policy_broken": (lambda site: site.enforce("manager = []"), "manager"),
     "policy_broken gone": (lambda site: site.policy.unlink(), "it is not there"),
+    "policy_location_unknown": (
+        lambda site: site.enforce('locations = {venv = ["scratchh"]}'),
+        "Did you mean scratch?",
+    ),
+    "policy_location_unknown default": (
+        lambda site: site.policy.write_text('version = 1\n[default]\nlocation = "scrtch"\n'),
+        "Did you mean scratch?",
+    ),
+    "policy_locks_out location": (lambda site: site.enforce("locations = {venv = []}"), "“locations”"),
+    "policy_locks_out python": (
+        lambda site: (
+            site.monkeypatch.setattr(lockouts, "find_pythons", lambda _: [_python_of_the_system()]),
+            site.enforce("system_python = false"),
+        ),
+        f"be used: {PYTHON} (3.11.2)",
+    ),
+    "policy_locks_out version": (lambda site: site.enforce('pythons = ["3.99"]'), "“pythons”"),
+    "policy_locks_out manager": (lambda site: site.enforce("managers = []"), "“managers”"),
+    "policy_forbids_default": (lambda site: site.enforce('managers = ["conda"]'), "“--manager conda”"),
+    "policy_forbids_default location": (
+        lambda site: (
+            site.say('c.Site.locations["home"] = "{data_dir}/environments"'),
+            site.enforce('locations = {venv = ["home"]}'),
+        ),
+        "c.Site.default_location be home",
+    ),
     "policy_writable": (lambda site: site.policy.chmod(0o666), "chmod go-w"),
     "policy_not_obeyed": (lambda site: site.own(".jupyter/hpcenv_policy.toml", "version = 1\n"), "HPCENV_POLICY"),
     "module_init_missing": (lambda site: site.say('c.Site.module_init = "/nonexistent/init/bash"'), "/nonexistent"),
@@ -181,8 +210,45 @@ BROKEN: dict[str, tuple[Callable[[Well], object], str]] = {
         ),
         "condarc",
     ),
+    "audit_log_unwritable": (
+        lambda site: site.say('c.Site.audit_log = "/nonexistent/{username}.jsonl"'),
+        "/nonexistent is not there",
+    ),
+    "audit_log_unwritable syslog": (
+        lambda site: site.say(f'c.Site.audit_log = "syslog:{site.config}"'),
+        "is no socket",
+    ),
+    "audit_log_unwritable link": (
+        lambda site: (
+            (site.root / "log").symlink_to("/dev/null"),
+            site.say(f'c.Site.audit_log = "{site.root}/log"'),
+        ),
+        "no regular file",
+    ),
+    "preset_folder_missing": (lambda site: site.say('c.Site.preset_folders = ["/nonexistent"]'), "/nonexistent"),
+    "preset_broken": (
+        lambda site: (
+            (site.root / "presets").mkdir(),
+            (site.root / "presets" / "mine.yaml").write_text("version: 1\ntitel: x\n"),
+            site.say(f'c.Site.preset_folders = ["{site.root}/presets"]'),
+        ),
+        "“titel”",
+    ),
+    "kernels_dir_missing": (lambda site: site.say('c.Manifest.kernels_dir = "/nonexistent/kernels"'), "/nonexistent"),
+    "manifest_broken": (lambda site: site.say('c.Manifest.per_user = ["/nonexistent.yaml"]'), "/nonexistent.yaml"),
+    "manifest_broken key": (
+        lambda site: (
+            (site.root / "site.yaml").write_text("version: 1\nenvironmnets: []\n"),
+            site.say(f'c.Manifest.per_user = ["{site.root}/site.yaml"]'),
+        ),
+        "environments",
+    ),
     "condarc_unheeded": (lambda site: site.own(".condarc", "chanels:\n  - mine\n"), "chanels"),
 }
+
+
+def _python_of_the_system() -> PythonFact:
+    return PythonFact(path=PYTHON, real=PYTHON, version="3.11.2", source="system", label="")
 
 
 def _split_off(site: Site) -> list[PythonFact]:
@@ -221,9 +287,32 @@ def test_one_fault_hides_no_other(well: Well) -> None:
     }
 
 
-def test_a_location_that_may_not_be_written_is_told() -> None:
-    """Root may write everywhere, so a child asks as somebody else."""
-    site = Site(locations={"system": "/hpcenv-environments"})
+def test_what_preinstall_sets_up_is_well(well: Well) -> None:
+    (well.root / "kernels").mkdir()
+    (well.root / "site.yaml").write_text("version: 1\n")
+    well.say(f'c.Manifest.kernels_dir = "{well.root}/kernels"\nc.Manifest.per_user = ["{well.root}/site.yaml"]')
+    well.say(f'c.Site.audit_log = "{well.root}/log"')
+    well.monkeypatch.setattr(setting_up, "check_templates", lambda _: [])
+    assert well.look() == []
+    assert not (well.root / "log").exists()
+
+
+def test_a_location_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    """It is a fault where there is no other one; else it may be meant for the account that builds for everybody."""
+    nowhere, _ = unprivileged({"system": "/hpcenv-environments"}, "")
+    assert nowhere == "location_unwritable broken"
+    with reachable("hpcenv-setup-") as ground:
+        ground.chmod(0o777)
+        both = {"site": "/hpcenv-environments", "open": f"{ground}/environments"}
+        meant, advice = unprivileged(both, "open")
+        assert meant == "location_unwritable risk"
+        assert advice.startswith("Leave it so")
+        assert unprivileged(both, "site")[0] == "location_unwritable broken", "a plain create takes it"
+
+
+def unprivileged(locations: dict[str, str], default: str) -> tuple[str, str]:
+    """Return code with severity, and advice, of what is told to somebody else: root may write everywhere."""
+    site = Site(locations=locations, default_location=default)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -231,13 +320,15 @@ def test_a_location_that_may_not_be_written_is_told() -> None:
             if os.geteuid() == 0:
                 os.setgroups([])
                 os.setresuid(12345, 12345, 12345)
-            os.write(writing, " ".join(each.code for each in configured.locations(site)).encode())
+            told = [f"{each.code} {each.severity}\n{each.advice}" for each in configured.locations(site)]
+            os.write(writing, "\n".join(told).encode())
         finally:
             os._exit(0)
     os.close(writing)
     with open(reading) as said:
-        assert said.read() == "location_unwritable"
+        code, _, advice = said.read().partition("\n")
     os.waitpid(child, 0)
+    return code, advice
 
 
 def test_places_of_the_system_that_pip_does_not_read(tmp_path: Path, home: Path) -> None:
@@ -260,11 +351,21 @@ def test_the_command_says_what_why_and_what_to_do(well: Well, tmp_path_factory: 
     assert risk.returncode == 0  # it works, for now
     assert "configuration_writable (a risk): " in risk.stdout
     well.config.chmod(0o644)
+    well.enforce('locations = {venv = ["scratchh"]}')
+    early = cli("policy", "--check", str(well.policy))
+    assert early.returncode == 0, early.stderr  # it is understood
+    assert "names the location scratchh (locations), and there is no such location." in early.stderr
+    assert "Did you mean scratch?" in early.stderr
+    well.enforce('locations = {venv = ["scratch"]}')
+    assert cli("policy", "--check", str(well.policy)).stderr == ""
     well.say("c.Site.contact = (")
+    assert "can not be read: see line" in cli("policy", "--check", str(well.policy)).stderr
     broken = cli("setup", "--check")
     assert broken.returncode == 1
     assert broken.stdout.splitlines()[1].startswith(f"configuration_unreadable: The configuration file {well.config}")
     other = well.root / "other.py"
     other.write_text("c = get_config()\nc.Site.contcat = 1\n")
+    well.config.write_text("c = get_config(\n")
+    assert cli("setup", "--check").stdout.startswith("No configuration could be read; ")
     well.config.unlink()
     assert "c.Site.contact?" in cli("setup", "--check", "--config", str(other)).stdout

@@ -15,6 +15,7 @@ import pytest
 
 from jupyter_hpcenv.cli.app import app
 from jupyter_hpcenv.cli.failure import kinds
+from jupyter_hpcenv.questions.answers import Answers, Place
 
 from ..conftest import require
 
@@ -88,6 +89,23 @@ def test_man_reads_each_page_without_a_warning() -> None:
         for parameter in (app.commands[name] if name else app).params:
             for option in parameter.opts if parameter.param_type_name == "option" else ():
                 assert option in shown, (page.name, option)
+
+
+def test_every_answer_of_the_set_up_is_in_the_table_with_its_type() -> None:
+    text = (CHECKOUT / "docs" / "how-to" / "admins" / "setup.md").read_text()
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \|$", text.partition("## All answers")[2].partition("\n## ")[0], re.M)
+    told = {name: what.partition(":")[0] for names, what in rows for name in re.findall(r"`(\w+)`", names)}
+    kinds = {
+        "str": "a text",
+        "list[str]": "a list of texts",
+        "bool": "`true` or `false`",
+        "int | None": "a number",
+        "dict[str, str]": "a table of texts",
+        "dict[str, Place]": "a table of places",
+    }
+    assert told == {name: kinds[kind] for name, kind in Answers.__annotations__.items()}
+    (places,) = [what for names, what in rows if names == "`locations`"]
+    assert set(re.findall(r"`(\w+)`", places)) - {"true", "false"} == set(Place.__struct_fields__)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

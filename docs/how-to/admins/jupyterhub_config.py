@@ -7,9 +7,13 @@ import sys
 
 c = get_config()  # noqa: F821  given by traitlets
 
-# Replace both: these let in whoever knows the password, and start every server as the Hub's own user.
+# Replace both: “dummy” lets in everybody with any password, and “simple” starts every server as the Hub's own user.
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = "simple"
+# Others than “dummy” let nobody in before you say who may; with Linux's own passwords, for example:
+# c.JupyterHub.authenticator_class = "pam"
+# c.PAMAuthenticator.open_sessions = False
+# c.Authenticator.allow_all = True  # or: c.Authenticator.allowed_users = {"user1", "user2"}
 
 # What a server's authorizer goes by: to enter a server is one thing, to do something there is another.
 ACTIONS = {
@@ -41,7 +45,7 @@ c.JupyterHub.load_roles = [
     },
 ]
 c.JupyterHub.services = [
-    {"name": "portal", "api_token": "made by: openssl rand -hex 32"},
+    {"name": "portal", "api_token": "made by: openssl rand -hex 32"},  # replace it, or leave the portal out
     # A build keeps its server, an open panel alone does not.
     {"name": "culler", "command": [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=3600"]},
 ]
@@ -50,5 +54,8 @@ c.JupyterHub.services = [
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 4
 
-# Kernels of shared environments that staff published; see “jupyter --paths”.
-c.Spawner.environment = {"JUPYTER_PATH": "/opt/jupyter/share/jupyter"}
+# All variables of servers stand in this one dictionary: another assignment would replace it.
+c.Spawner.environment = {
+    "JUPYTER_PATH": "/srv/jupyter",  # below it, “kernels” are those that staff published (preinstall.md)
+    # "PIP_CACHE_DIR": …, "UV_CACHE_DIR": …  # as setup.md has them, where no module sets them
+}

@@ -13,7 +13,7 @@ from jupyter_hpcenv import activation
 from jupyter_hpcenv.catalog import Catalog
 from jupyter_hpcenv.catalog.foreign import foreign_id
 from jupyter_hpcenv.catalog.records import RECORD, revised
-from jupyter_hpcenv.errors import Ambiguous, NotFound
+from jupyter_hpcenv.errors import Ambiguous, BrokenRecord, NotFound
 from jupyter_hpcenv.models import ActivationFile, Kernel, Platform, Record
 from jupyter_hpcenv.names import kernel_name, new_environment_id
 from jupyter_hpcenv.site import Site
@@ -37,6 +37,7 @@ def catalog(places: dict[str, Path]) -> Catalog:
 
 def put(catalog: Catalog, root: Path, name: str, location: str = "home", **changes: Any) -> Record:
     prefix = root / name
+    name = changes.pop("record_name", name)
     prefix.mkdir()
     values: dict[str, Any] = {
         "id": new_environment_id(),
@@ -95,6 +96,31 @@ def test_a_name_is_found_when_it_is_unambiguous(catalog: Catalog, places: dict[s
     assert catalog.find(first.id).packages == []
     with pytest.raises(NotFound):
         catalog.find("../etc")
+
+
+def test_a_release_is_found_by_the_name_that_everybody_knows(catalog: Catalog, places: dict[str, Path]) -> None:
+    versions = places["home"] / ".versions" / "teaching"
+    versions.mkdir(parents=True)
+    released = {
+        number: put(catalog, versions, number, record_name=f"teaching-{number}").id for number in ("2026", "2027")
+    }
+    with pytest.raises(NotFound):
+        catalog.find("teaching")
+    for number in ("2026", "2027"):
+        (places["home"] / "teaching").unlink(missing_ok=True)
+        (places["home"] / "teaching").symlink_to(f".versions/teaching/{number}")
+        assert catalog.find("teaching").id == catalog.find("home/teaching").id == released[number]
+        assert [row.id for row in catalog.environments(name="teaching")] == [released[number]]
+        assert catalog.record("teaching").id == released[number]
+    assert catalog.find("teaching-2026").id == released["2026"]
+    with pytest.raises(NotFound):
+        catalog.find("scratch/teaching")
+    exact = put(catalog, places["scratch"], "teaching", "scratch")
+    assert catalog.find("teaching").id == exact.id, "what has the very name comes first"
+    (places["home"] / "teaching").unlink()
+    (places["home"] / "teaching").symlink_to("elsewhere")
+    with pytest.raises(NotFound):
+        catalog.find("home/teaching")
 
 
 def test_a_vanished_prefix_shows_as_missing(catalog: Catalog, places: dict[str, Path]) -> None:
@@ -182,6 +208,30 @@ def test_odd_files_of_other_tools_hide_nothing(catalog: Catalog, places: dict[st
     (home / "ring").symlink_to("ring")
     (home / ".conda" / "environments.txt").write_text(f"{home}/ring/x\n/nul\0byte\n")
     assert [row.name for row in catalog.environments()] == ["good"]
+
+
+def test_a_record_that_was_cut_is_told_by_its_copy(
+    catalog: Catalog, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = put(catalog, places["home"], "cut")
+    versions = places["home"] / ".versions" / "many"
+    versions.mkdir(parents=True)
+    release = put(catalog, versions, "1", record_name="many-1")
+    for record in (whole, release):
+        (Path(record.prefix) / RECORD).write_text("")
+
+    def nameless(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nameless)  # as an account of a container is
+    rows = {row.name: (row.id, row.state, row.origin) for row in catalog.environments()}
+    assert rows == {"cut": (whole.id, "broken", "own"), "many-1": (release.id, "broken", "own")}
+    assert [catalog.record(record.id) for record in (whole, release)] == [whole, release]
+    assert "damaged" in catalog.find("home/cut").message
+    catalog.records.forget(whole.id)
+    assert catalog.find("cut").id == foreign_id(Path(whole.prefix)), "nobody knows what it was"
+    with pytest.raises(BrokenRecord):
+        catalog.record("cut")
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder", "truncated", "deep", "huge", "newer"])

@@ -107,7 +107,7 @@ def test_only_what_is_asked_for_is_walked(site: Site, put: Put, tmp_path: Path) 
     put(tmp_path / "shared" / "x")
     put(tmp_path / "homes" / "a" / "deep" / "y")
     assert [each.name for each in walk(site, ("shared",)).environments] == ["x"]
-    assert [each.name for each in walk(site, (), (f"{tmp_path}/homes/*/deep",)).environments] == ["y"]
+    assert [each.name for each in walk(site, (), (f"{tmp_path}/homes/*/deep",)).environments] == ["y", "x"], "besides"
     assert [each.name for each in walk(site, ("shared",), (str(tmp_path / "shared"),)).environments] == ["x"], "once"
     with pytest.raises(NotFound):
         walk(site, ("nowhere",))
@@ -117,6 +117,24 @@ def test_a_home_is_said_to_be_only_ones_own(tmp_path: Path) -> None:
     assert "--folder" in walk(Site()).places[0].message
     places = walk(Site(config=Config({"Site": {"locations": {"gone": str(tmp_path / "gone")}}}))).places
     assert places[0].message == "There is no such folder."
+
+
+def test_what_a_variable_is_for_others_is_not_known(tmp_path: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(config=Config({"Site": {"locations": {"scratch": "$SCRATCH/envs", "own": f"{tmp_path}/$USER/envs"}}}))
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "scratch" / "me"))
+    put(tmp_path / "scratch" / "me" / "envs" / "mine")
+    put(tmp_path / "scratch" / "you" / "envs" / "yours")
+    alone = walk(site, ("scratch",))
+    assert [each.name for each in alone.environments] == ["mine"]
+    assert alone.places[0].message.startswith("$SCRATCH may be another folder for each user")
+    assert not alone.whole
+    assert "only your own" not in walk(site, ("own",)).places[0].message
+    both = walk(site, ("scratch",), (f"{tmp_path}/scratch/*/envs",))
+    assert [(each.location, each.name) for each in both.environments] == [
+        (f"{tmp_path}/scratch/*/envs", "yours"),
+        ("scratch", "mine"),
+    ]
+    assert both.whole, "all of them were named"
 
 
 def damaged_json(prefix: Path) -> None:
@@ -174,8 +192,13 @@ def test_links_below_a_location_are_not_followed(site: Site, put: Put, tmp_path:
 def test_what_is_closed_is_counted(site: Site, put: Put) -> None:
     found, place = everybody.Everybody(environments=[], places=[]), everybody.Walked(name="project")
     with reachable("hpcenv-report-") as ground:
-        put(ground / "a" / "envs" / "one", A)
-        (ground / "a" / "envs").chmod(0o700)
+        for name in ("home", "place", "environment", "enterable"):
+            put(ground / name / "envs" / "one", A)
+        (ground / "home").chmod(0o700)
+        (ground / "place" / "envs").chmod(0o700)
+        (ground / "environment" / "envs" / "one").chmod(0o700)
+        (ground / "enterable").chmod(0o711)
+        (ground / "nothing").mkdir()
         os.setegid(B)
         os.seteuid(B)
         try:
@@ -183,8 +206,9 @@ def test_what_is_closed_is_counted(site: Site, put: Put) -> None:
         finally:
             os.seteuid(0)
             os.setegid(0)
-    assert found.environments == []
-    assert place.message == "1 folder is closed to you."
+    assert [Path(each.prefix).parts[-3] for each in found.environments] == ["enterable"]
+    assert place.message == "3 folders could not be read; run this as who may read them."
+    assert (place.closed, place.folders) == (3, 2)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from jupyter_hpcenv.managers import only
 from jupyter_hpcenv.managers.conda.pip_part import environment_for_pip
 from jupyter_hpcenv.managers.contract import Choice
-from jupyter_hpcenv.managers.installers import build_environment
+from jupyter_hpcenv.managers.installers import build_environment, common_options
 from jupyter_hpcenv.models import PythonFact
 
 INDEX = "https://index.example.org/simple"
@@ -50,7 +50,8 @@ def test_nothing_else_that_names_an_index_is_left(rules: Path, build: str) -> No
 def test_folders_alone_switch_the_network_off(rules: Path) -> None:
     rules.write_text('version = 1\n[enforced]\nindexes = ["/wheels"]\n')
     env = only.environment({})
-    assert (env["PIP_NO_INDEX"], env["UV_NO_INDEX"]) == ("1", "1")
+    assert env["PIP_NO_INDEX"] == "1"
+    assert common_options({}) == ["--no-index"]  # uv knows no variable for it
     assert "PIP_INDEX_URL" not in env
 
 
@@ -58,3 +59,24 @@ def test_without_the_rule_all_stays_as_it_is(rules: Path) -> None:
     rules.write_text("version = 1\n")
     assert only.environment(POISON) == POISON
     assert (only.indexes(), only.sources(), only.options(None)) == (None, None, [])
+
+
+def test_of_several_policies_what_each_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text(
+        'version = 1\n[enforced]\nindexes = ["https://a.example", "/opt/wheels"]\nsources = ["six", "mpi4py"]\n'
+    )
+    two.write_text('version = 1\n[enforced]\nindexes = ["/opt/wheels"]\nsources = ["mpi4py"]\n')
+    monkeypatch.setenv("HPCENV_POLICY", f"{one}:{two}")
+    assert (only.indexes(), only.sources(), only.no_index()) == (["/opt/wheels"], ["mpi4py"], True)
+
+
+def test_where_sources_are_ruled_no_file_and_no_variable_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy.toml").write_text("version = 1\n[enforced]\nsources = []\n")
+    monkeypatch.setenv("HPCENV_POLICY", str(tmp_path / "policy.toml"))
+    env = only.environment(
+        {"UV_NO_BINARY": "1", "UV_NO_BUILD": "0", "PIP_NO_BINARY": ":all:", "UV_INDEX": "x", "A": "b"}
+    )
+    assert env == {"UV_INDEX": "x", "A": "b", "UV_NO_CONFIG": "1"}

@@ -73,6 +73,27 @@ def test_versions_are_read_from_files_in_order_of_trust(
     assert "system" not in {fact.source for fact in hidden}
 
 
+def test_what_the_policy_forbids_comes_last_and_says_so(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommended = install(tmp_path / "apps" / "best", "3.11.2") / "python3.11"
+    install(home / ".pyenv" / "versions" / "3.12.4", "3.12.4")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = 1\n[enforced]\npythons = ["3.12"]\n[reasons]\npythons = "It is built for us."\n')
+    monkeypatch.setenv("HPCENV_POLICY", str(policy))
+    found = find_pythons(site(python_paths=[str(recommended)]))
+    assert [(fact.version, fact.default) for fact in found] == [("3.12.4", True), ("3.11.2", False)]
+    assert found[0].forbidden == ""
+    assert found[1].forbidden == "The site does not allow this: Python 3.11.2. It is built for us."
+    assert choose_python("", found).version == choose_python("3", found).version == "3.12.4"
+    assert choose_python("3.11", found).version == "3.11.2", "the gate refuses what was asked for by name"
+    policy.write_text('version = 1\n[enforced]\npythons = ["3.9"]\n')
+    found = find_pythons(site(python_paths=[str(recommended)]))
+    assert [fact.default for fact in found] == [False, False], "the gate says then why"
+    policy.write_text("version = 2\n")
+    assert [fact.default for fact in find_pythons(site(python_paths=[str(recommended)]))] == [True, False]
+
+
 def test_shims_virtual_environments_and_old_pythons_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,10 +10,12 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_hpcenv import manifest
+from jupyter_hpcenv.admission.applying import Report
 from jupyter_hpcenv.catalog.rows import Look, row_at
+from jupyter_hpcenv.cli.apply import _lines as lines
 from jupyter_hpcenv.errors import NameTaken
-from jupyter_hpcenv.manifest import Found, Manifest, access, releases
-from jupyter_hpcenv.manifest.words import Entry, Visible
+from jupyter_hpcenv.manifest import Found, Manifest, access, publishing, releases
+from jupyter_hpcenv.manifest.words import Entry, Step, Visible
 from jupyter_hpcenv.models import CreateRequest, Platform, Preinstalled, Record
 from jupyter_hpcenv.site import Site
 
@@ -95,7 +97,11 @@ def test_what_others_made_is_not_taken(world: World) -> None:
 
 def test_twice_the_same_is_an_error(world: World) -> None:
     assert world.plan(entry("a", "1"), entry("a", "2")) == {"a 1": "build", "a 2": "error"}
-    assert list(world.plan(entry("b-1"), entry("B", "1")).values()) == ["build", "error"]
+    for first, second in [(entry("b-1"), entry("B", "1")), (entry("B", "1"), entry("b-1"))]:
+        document = manifest.Document(path="", label="l", environments=[first, second])
+        steps = [each.step for each in manifest.plan(document, world.there, world.site, world.settings)]
+        assert [step.act for step in steps] == ["build", "error"]
+        assert f"two environments {second.own_name} in" in steps[1].error
 
 
 def test_what_is_for_other_machines_is_skipped_and_never_removed(world: World) -> None:
@@ -128,6 +134,45 @@ def test_older_releases_are_kept_and_then_removed(world: World) -> None:
     assert world.plan(entry(release="4")) == {"x 4": "held", "x 2": "left", "x 3": "left", "x 1": "prune"}
 
 
+def test_a_clock_that_was_set_back_does_not_make_the_release_before_an_old_one(world: World) -> None:
+    for release, created in (("1", "2026-03-03"), ("2", "2026-02-02"), ("3", "2026-01-01")):
+        world.built(entry(release=release), created=created)
+        releases.switch(world.root, "x", release)
+    assert world.plan(entry(release="3")) == {"x 3": "unchanged", "x 2": "left", "x 1": "prune"}
+
+
+def test_the_order_in_which_people_got_releases_is_known(tmp_path: Path) -> None:
+    releases.folder_of(tmp_path, "x").mkdir(parents=True)
+    (tmp_path / "x").symlink_to(".versions/x/0")
+    for release in ("1", "2", "2", "3"):
+        releases.switch(tmp_path, "x", release)
+    assert releases.order(tmp_path, "x") == ["0", "1", "2", "3"], "0 was there before the order was written down"
+    releases.switch(tmp_path, "x", "1")
+    assert releases.order(tmp_path, "x") == ["0", "1"], "what was gone back from comes before nothing"
+    releases.switch(tmp_path, "x", "4")
+    assert releases.order(tmp_path, "x") == ["0", "1", "4"]
+
+
+def test_for_whom_nobody_knows_nothing_is_built(world: World) -> None:
+    nobody = [Visible(groups=["no-such-group"]), Visible(users=["no-such-user"]), Visible(groups=[str(2**32)])]
+    for visible in nobody:
+        assert world.plan(entry("a", visible=visible)) == {"a": "error"}
+    world.built(entry("a"))
+    assert world.plan(entry("a", visible=nobody[0], retire="2026-01-01")) == {"a": "prune"}, "nobody is let in by that"
+
+
+def test_whom_it_is_not_for_is_kept_out_before_it_is_built(world: World) -> None:
+    calls: list[str] = []
+    for visible in (Visible(groups=["0"]), Visible(users=["43012"])):
+        publishing.close(entry(release="1", visible=visible), world.root, lambda: calls.append("one"))
+        assert access.is_as(world.root / ".versions" / "x", visible)
+    assert calls == ["one", "one"]
+    publishing.close(entry(release="2"), world.root, lambda: calls.append("opened"))
+    publishing.close(entry("y", visible=visible), world.root, lambda: calls.append("not there"))
+    assert access.is_as(world.root / ".versions" / "x", visible), "others are let in when it was tested"
+    assert calls == ["one", "one"]
+
+
 def test_a_link_is_switched_in_one_step_and_only_ours_is(tmp_path: Path) -> None:
     folder = releases.folder_of(tmp_path, "x")
     folder.mkdir(parents=True)
@@ -135,7 +180,7 @@ def test_a_link_is_switched_in_one_step_and_only_ours_is(tmp_path: Path) -> None
     releases.switch(tmp_path, "x", "1")
     releases.switch(tmp_path, "x", "2")
     assert releases.current(tmp_path, "x") == "2"
-    assert [path.name for path in folder.iterdir()] == []
+    assert [path.name for path in folder.iterdir()] == [".order"]
     releases.take_down(tmp_path, "x")
     assert releases.current(tmp_path, "x") == ""
     (tmp_path / "x").symlink_to("/etc")
@@ -155,3 +200,20 @@ def test_who_may_enter_a_folder_is_read_back(tmp_path: Path) -> None:
 
 def test_records_of_before_say_nothing_of_manifests() -> None:
     assert msgspec.json.decode(b'{"label":"l","name":"x","digest":"","rest":""}', type=Preinstalled).release == ""
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_each_is_counted_once(dry_run: bool) -> None:
+    """Of six: two were built, one is as it was, one is for another machine, one failed, and one waits for its turn."""
+    done = not dry_run
+    steps = [
+        Step(name="a", act="build", done=done),
+        Step(name="b", act="build", done=done),
+        Step(name="c", act="unchanged"),
+        Step(name="d", act="skipped"),
+        Step(name="e", act="build", error="It was not to be."),
+        Step(name="f", act="build", why="It is left to the next run."),
+    ]
+    report = Report(label="site", dry_run=dry_run, steps=steps)
+    changed = "3 would be changed, 1 failed, 1 left alone" if dry_run else "2 changed, 1 failed, 2 left alone"
+    assert list(lines(report, told=False))[-1] == f"site: 1 as they should be, {changed}."

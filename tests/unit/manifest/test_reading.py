@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_hpcenv import manifest
-from jupyter_hpcenv.errors import HpcenvError
+from jupyter_hpcenv.errors import HpcenvError, Refused
 from jupyter_hpcenv.manifest import Document
 
 WHOLE = """
@@ -61,7 +61,8 @@ def test_a_whole_one(tmp_path: Path) -> None:
 
 def test_a_name_and_packages_suffice_and_the_file_is_its_label(tmp_path: Path) -> None:
     document = read(tmp_path, "version: 1\nenvironments:\n- {name: x, manager: conda, packages: [numpy]}\n")
-    assert document.label == "site"
+    assert (document.label, document.labelled) == ("site", False)
+    assert read(tmp_path, "version: 1\nlabel: site\n").labelled
     assert document.environments[0].request.manager == "conda"
 
 
@@ -76,6 +77,7 @@ def test_a_name_and_packages_suffice_and_the_file_is_its_label(tmp_path: Path) -
         ("environments:\n- {name: x, release: ../up}", 3, "can not be a release"),
         ("environments:\n- {name: x, retire: soon}", 3, "is no day"),
         ("environments:\n- {name: x, retire: 2027-02-30}", 3, "is no day"),
+        ("environments:\n- {name: x, retire: 2027-6-1}", 3, "Write it as"),
         ("environments:\n- {name: x, visible: {group: ml}}", 3, "“groups”"),
         ("environments:\n- {name: x, targets: [{partition: gpu}]}", 3, "A target"),
         ("environments:\n- {name: x, location: A/B}", 3, "names no location"),
@@ -120,6 +122,9 @@ def test_files_are_read_beside_the_manifest_and_a_lockfile_wins(tmp_path: Path) 
     second = read(tmp_path, text)
     assert second.environments[0] == first.environments[0]
     assert second.environments[1].request.file == "package: []\n"
+    told = [each.file for each in (*first.environments, *second.environments)]
+    files = ["requirements.txt", "environment.yml", "requirements.txt", "conda-lock.yml"]
+    assert told == [str(folder / name) for name in files]
     assert second.environments[1].preinstalled("l").digest != first.environments[1].preinstalled("l").digest
     with pytest.raises(HpcenvError, match=r"no file .*gone\.txt"):
         read(tmp_path, "version: 1\nenvironments:\n- {name: a, from: gone.txt}\n")
@@ -129,13 +134,45 @@ def test_what_everybody_can_write_is_no_manifest(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_text("version: 1\n")
     path.chmod(0o666)
-    with pytest.raises(HpcenvError, match="Everybody can write"):
+    with pytest.raises(HpcenvError, match="everybody through"):
         manifest.read(path)
     path.chmod(0o644)
     assert manifest.read(path).environments == []
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(HpcenvError):
         manifest.read(tmp_path / "pipe.yaml")
+
+
+def test_what_colleagues_can_write_says_nothing(tmp_path: Path) -> None:
+    """Not in the manifest, not in the file that it names, and not by a lockfile that is put beside that."""
+    colleague, team = 43_012, 43_110
+    folder = tmp_path / "torch"
+    folder.mkdir()
+    named = folder / "requirements.txt"
+    named.write_text("six\n")
+    path = tmp_path / "site.yaml"
+    path.write_text("version: 1\nenvironments:\n- {name: a, from: torch/requirements.txt}\n")
+    for place, mode in ((path, 0o664), (named, 0o664), (folder, 0o775)):
+        before = place.stat().st_mode
+        os.chown(place, -1, team)
+        place.chmod(mode)
+        with pytest.raises(Refused, match=f"{team} through {place}"):
+            manifest.read(path)
+        place.chmod(before)
+    assert manifest.read(path).environments[0].request.requirements == "six\n"
+
+    lock = folder / "pylock.toml"
+    lock.write_text("lock-version = '1.0'\n")
+    os.chown(lock, colleague, colleague)
+    folder.chmod(0o1777)  # all may put files there, and nobody may rename those of others
+    with pytest.raises(Refused, match=f"uid {colleague} through {lock}"):
+        manifest.read(path)
+    lock.unlink()
+
+    os.chown(path, colleague, colleague)
+    with pytest.raises(Refused, match="others could say"):
+        manifest.read(path)
+    assert manifest.read(path, configured=True).environments[0].file == str(named), "staff have named it"
 
 
 def test_the_digest_tells_what_is_built_and_nothing_else(tmp_path: Path) -> None:

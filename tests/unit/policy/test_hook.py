@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import pytest
 
 from jupyter_hpcenv.errors import BrokenPolicy, Forbidden
 from jupyter_hpcenv.models import Changes, CreateRequest
-from jupyter_hpcenv.policy import ask, check, consulted, told
+from jupyter_hpcenv.policy import Asked, ask, check, consulted, flat, told
 
-REQUEST = CreateRequest(name="mine", packages=["six"], python="3.12", variables={"TOKEN": "canary"})
+REQUEST = CreateRequest(name="mine", packages=["six"], python="3.12", variables={"TOKEN": "canary"}, file="# canary")
 
 
 @pytest.fixture
 def hooked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    path, hook = tmp_path / "policy.toml", tmp_path / "hook.py"
-    monkeypatch.setenv("HPCENV_POLICY", str(path))
+    path, hook = tmp_path / "etc" / "jupyter" / "hpcenv_policy.toml", tmp_path / "hook.py"
+    path.parent.mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
 
     def write(function: str, seconds: float = 10) -> None:
         hook.write_text(f"def look(asked):\n    {function}\n")
@@ -39,7 +41,7 @@ def test_it_refuses_with_its_words_and_the_contact(hooked: Any) -> None:
         consulted("create", REQUEST, "ada")
     assert "help@example.org" in refused.value.hints[0]
     with pytest.raises(Forbidden):
-        ask("create", told(REQUEST), "ada")
+        ask("create", Asked(manager="venv", told=told(REQUEST)), "ada")
 
 
 def test_it_changes_structures_and_the_user_is_told(hooked: Any) -> None:
@@ -56,7 +58,32 @@ def test_values_of_variables_are_not_shown(hooked: Any, tmp_path: Path) -> None:
     consulted("create", REQUEST, "ada")
     seen = (tmp_path / "seen").read_text()
     assert "canary" not in seen
-    assert json.loads(seen)["request"]["variables"] == ["TOKEN"]
+    request = json.loads(seen)["request"]
+    assert (request["variables"], request["file"]) == (["TOKEN"], True)
+
+
+def test_it_sees_what_a_request_comes_down_to(hooked: Any) -> None:
+    """Canonical names, wherever they were read; then it may only refuse."""
+    hooked("return {'refuse': 'No.'} if 'six' in (asked['asked'] or {'names': []})['names'] else {}")
+    assert consulted("create", REQUEST, "ada") == (REQUEST, [])
+    ask("create", flat(Asked(manager="venv"), ["packaging"]), "ada")
+    for asked in (flat(Asked(manager="venv"), ["SIX[x]>=1; python_version > '3'"]), Asked(manager="c", names=["six"])):
+        with pytest.raises(Forbidden):
+            ask("create", asked, "ada")
+
+
+def test_a_further_policys_hook_may_refuse_and_change_nothing(
+    hooked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked("return {'change': {'python': '3.11'}, 'reason': 'So it is.'}")
+    (tmp_path / "own.py").write_text("def look(asked):\n    return {'change': {'python': '3.12'}}\n")
+    own = tmp_path / "own.toml"
+    own.write_text(f'version = 1\n[hook]\ncall = "{tmp_path}/own.py:look"\n')
+    monkeypatch.setenv("HPCENV_POLICY", str(own))
+    assert consulted("create", REQUEST, "ada")[0].python == "3.11"
+    (tmp_path / "own.py").write_text("def look(asked):\n    return {'refuse': 'Not me.'}\n")
+    with pytest.raises(Forbidden, match="Not me"):
+        consulted("create", REQUEST, "ada")
 
 
 BROKEN = {
@@ -83,9 +110,9 @@ def test_a_program_gets_the_path_of_the_request_and_no_words_of_it(tmp_path: Pat
     program = tmp_path / "hook"
     program.write_text('#!/bin/sh\ngrep -q \'"six; rm"\' "$1" && echo \'{"refuse": "\'"$#"\'"}\'\n')
     program.chmod(0o755)
-    (tmp_path / "policy.toml").write_text(f'version = 1\n[hook]\nrun = ["{program}"]\n')
+    (tmp_path / "etc" / "jupyter" / "hpcenv_policy.toml").write_text(f'version = 1\n[hook]\nrun = ["{program}"]\n')
     with pytest.raises(Forbidden, match="allow this: 1"):
-        ask("change", {"install": ["six; rm"]}, "ada")
+        ask("change", Asked(manager="venv", told={"install": ["six; rm"]}), "ada")
 
 
 def test_a_hook_that_others_can_write_is_not_run(hooked: Any, tmp_path: Path) -> None:
