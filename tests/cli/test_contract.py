@@ -77,7 +77,7 @@ def test_lists_can_be_narrowed(user: Any) -> None:
 def test_what_the_site_offers(user: Any) -> None:
     pythons = user.data_of("pythons")
     assert pythons
-    assert set(pythons[0]) == {"path", "real", "version", "source", "label", "default"}
+    assert set(pythons[0]) == {"path", "real", "version", "source", "label", "default", "forbidden"}
     (location,) = user.data_of("locations")
     assert (location["name"], location["state"], location["default"]) == ("home", "ready", True)
 

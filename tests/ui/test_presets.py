@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,8 +65,9 @@ def test_a_preset_fills_the_form_and_is_built(view: Any) -> None:
     page.set_viewport_size({"width": 620, "height": 860})
     view.shot("create-preset-narrow")
     page.set_viewport_size({"width": 1400, "height": 860})
-    # there is one beside the form and one below it, of which the width of the page shows one
-    form.locator("button:visible", has_text=re.compile("^Create$")).first.click()
+    create = form.locator(".jp-HpcEnv-aside").get_by_role("button", name="Create", exact=True)
+    expect(create).to_be_visible()  # once the page is laid out for its width again
+    create.click()
     expect(page.get_by_text("course is ready.").first).to_be_visible(timeout=90_000)
     (row,) = [each for each in view.lab.api("GET", "environments") if each["name"] == "course"]
     made = view.lab.api("GET", f"environments/{row['id']}")
