@@ -103,6 +103,7 @@ def test_what_can_not_be_finished_is_taken_back(large: Path, tmp_path: Path, mon
     (prefix / "lib/hpc-c").mkdir()
     (prefix / "lib/hpc-c/7").write_text("as it was linked")
     (prefix / "conda-meta/prefix_record_AbCdEf").write_text("half a record")
+    (prefix / "symtest_1ea1b768-8dc4-48c6-a100-25e324982b6e").symlink_to("symtest_target")  # as rattler's probe
     blocked = prefix / "lib/hpc-a/only-2.0"
     blocked.mkdir()
     (blocked / "mine").write_text("precious")

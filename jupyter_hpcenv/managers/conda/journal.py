@@ -7,6 +7,7 @@ before and after. It lies in a folder below ``conda-meta``, where conda does not
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...files import explain, read_regular, remove_tree, rename_new, sync_folder
 from .installed import META
 
 _NAME = ".hpcenv-change"
+_PROBE = re.compile(r"symtest_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Journal(msgspec.Struct, kw_only=True):
@@ -69,10 +71,19 @@ def records(prefix: Path, which: str) -> list[str]:
     return sorted(str(path) for path in (path_of(prefix) / which).glob("*.json"))
 
 
+def _clear_probes(prefix: Path) -> None:
+    """Remove the links by which rattler tries whether links can be made; where linking fails, one may stay."""
+    for probe in prefix.glob("symtest_*"):
+        if _PROBE.fullmatch(probe.name) and (probe.is_symlink() or (probe.is_file() and not probe.stat().st_size)):
+            with contextlib.suppress(OSError):
+                probe.unlink()
+
+
 def end(prefix: Path) -> None:
     """Take the journal away: what it says is done, or undone. Renamed first, so that half of it never counts."""
     path = path_of(prefix)
     aside = path.with_name(f"{_NAME}.old")
+    _clear_probes(prefix)
     try:
         with contextlib.suppress(FileNotFoundError):
             remove_tree(aside)
