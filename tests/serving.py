@@ -109,7 +109,7 @@ class Server:
         """Wait until an operation is finished and return it; the test's own timeout bounds it."""
         while not (now := self.ask("GET", f"operations/{operation}").body).get("finished"):
             assert "code" not in now, now
-            time.sleep(0.05)
+            time.sleep(0.15)
         return dict(now)
 
     def created(self, name: str, **request: Any) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Hub:
         """Ask again until the answer is true; the test's own timeout bounds it."""
         while not (answer := question()):
             assert self.process.poll() is None, self.said()
-            time.sleep(0.1)
+            time.sleep(0.2)
         return answer
 
     def said(self) -> str:

@@ -22,7 +22,7 @@ def finished(admission: Admission) -> Callable[[Operation], Operation]:
 
     def wait(operation: Operation) -> Operation:
         while (now := admission.operations.get(operation.id)).state not in FINISHED:
-            time.sleep(0.05)
+            time.sleep(0.1)
         return now
 
     return wait
