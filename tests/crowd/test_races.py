@@ -20,7 +20,7 @@ from jupyter_hpcenv.models import Platform, Record
 from jupyter_hpcenv.names import new_environment_id
 
 SWAPS = 10_000
-RACES = int(os.environ.get("HPCENV_RACES", "120"))  # by hand: 1,000
+RACES = int(os.environ.get("HPCENV_RACES", "250"))  # by hand: 1,000
 
 
 @pytest.fixture
