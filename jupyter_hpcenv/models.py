@@ -720,6 +720,8 @@ class Status(msgspec.Struct, kw_only=True):
     owner: str = ""
     """The fencing id of the owner; who finds another one there must not publish."""
     process: Process | None = None
+    closing: bool = False
+    """Whether that process is not the worker: a server or a command that closes what a dead worker left."""
     started: str = ""
     finished: str = ""
     steps: list[Step] = []

@@ -214,7 +214,7 @@ class Operations:
                 f"Operation {identifier} is {status.state} already.", hints=["There is nothing left to cancel."]
             )
         folder.ask_to_cancel()
-        if status.process is not None:
+        if status.process is not None and not status.closing:
             terminate(status.process)
             wake(status.process)
         return self._shown(folder)
@@ -227,7 +227,7 @@ class Operations:
         """
         folder = self.folder(identifier)
         status = folder.status()
-        if status.state in FINISHED or status.process is None or not folder.cancelling:
+        if status.state in FINISHED or status.process is None or status.closing or not folder.cancelling:
             return False
         return _watch.silence(folder.cancel_path) > self._site.cancel_patience and kill(status.process)
 
@@ -295,7 +295,7 @@ class Own:
         if state == "running" and self.status.state != "pending":
             raise Interrupted("Another process has closed this operation.")
         before, self.status.owner = self.status.owner, secrets.token_hex(8)
-        self.status.process = identity()
+        self.status.process, self.status.closing = identity(), state != "running"
         self.status.steps = self.status.steps or self.ticket.steps
         if state == "running":
             self.status.state = "running"

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -127,6 +129,26 @@ def test_cancelling_sets_the_flag_and_a_finished_one_can_not_be(operations: Oper
     with pytest.raises(WrongState):
         operations.cancel(folder.id)
     assert not operations.get(folder.id).cancelling
+
+
+def test_who_closes_an_operation_is_no_worker_and_gets_no_signal(operations: Operations) -> None:
+    """A server closes what a dead worker left; another server that cancels just then must not end the first one."""
+    folder = place(operations)
+    code = "import sys, time\nfrom pathlib import Path\nfrom jupyter_hpcenv.operations import Own\n"
+    code += "from jupyter_hpcenv.operations.folder import Folder\nown = Own(Folder(Path(sys.argv[1])))\n"
+    code += "print('closing', flush=True)\ntime.sleep(60)\n"
+    with subprocess.Popen([sys.executable, "-c", code, str(folder.path)], stdout=subprocess.PIPE, text=True) as closer:
+        try:
+            assert closer.stdout is not None
+            assert closer.stdout.readline() == "closing\n"
+            old = time.time() - 100_000
+            operations.cancel(folder.id)
+            os.utime(folder.cancel_path, (old, old))
+            assert not operations.insist(folder.id)
+            with pytest.raises(subprocess.TimeoutExpired):
+                closer.wait(0.5)
+        finally:
+            closer.kill()
 
 
 def test_only_finished_operations_are_forgotten(operations: Operations) -> None:
