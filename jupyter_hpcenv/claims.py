@@ -24,6 +24,8 @@ from .process import identity, is_alive
 
 #: Seconds without a heartbeat after which a claim from elsewhere counts as abandoned (12 heartbeats).
 STALE = 180.0
+#: The same for a claim whose worker waits in a queue, where nobody keeps it fresh.
+STALE_IN_QUEUE = 30 * 86_400.0
 
 
 class Claim(msgspec.Struct, kw_only=True):
@@ -35,6 +37,8 @@ class Claim(msgspec.Struct, kw_only=True):
     user: str
     process: Process
     at: str
+    queued: bool = False
+    """Whether its worker waits in a queue: then nobody's death is the holder's."""
 
 
 def path_of(root: Path, name: str) -> Path:
@@ -50,10 +54,10 @@ def look(root: Path, name: str) -> None:
         raise _busy(name, found, place)
 
 
-def take(root: Path, name: str, holder: str, verb: str, user: str) -> Claim:
+def take(root: Path, name: str, holder: str, verb: str, user: str, *, queued: bool = False) -> Claim:
     """Take the claim on *name*, or raise `Busy` with who has it; an abandoned one is replaced."""
     place = path_of(root, name)
-    claim = Claim(holder=holder, verb=verb, user=user, process=identity(), at=utc_now())
+    claim = Claim(holder=holder, verb=verb, user=user, process=identity(), at=utc_now(), queued=queued)
     _held.add(holder)
     try:
         folder_for(root)
@@ -207,6 +211,8 @@ def abandoned(place: Path, claim: Claim) -> bool:
     A worker's process is written into the claim when it starts (see `renew`), so here a dead process
     means a dead holder. Elsewhere only silence counts, by the file server's own clock.
     """
+    if claim.queued:
+        return _watch.silence(place) > STALE_IN_QUEUE
     alive = is_alive(claim.process)
     if alive and claim.process == identity():
         return claim.holder not in _held
@@ -245,8 +251,11 @@ def renew(root: Path, name: str, holder: str) -> bool:
     return True
 
 
-def adopt(root: Path, name: str, holder: str) -> bool:
-    """Write this process into a claim that was taken for it (a worker does so first); tell whether it held."""
+def adopt(root: Path, name: str, holder: str, *, queued: bool = False) -> bool:
+    """Write this process into a claim that was taken for it (a worker does so first); tell whether it held.
+
+    With *queued* it is given back to the queue: a worker does so that ends before its time.
+    """
     place = path_of(root, name)
     found = read(place)
     if found is None or found.holder != holder:
@@ -257,8 +266,12 @@ def adopt(root: Path, name: str, holder: str) -> bool:
             raise Busy(f"Somebody else has taken over the change of {name}.", hints=["Try again in a moment."])
 
     _held.add(holder)
-    write_atomic(place, msgspec.json.encode(msgspec.structs.replace(found, process=identity())), 0o644, guard)
+    write_atomic(place, _mine(found, queued), 0o644, guard)
     return True
+
+
+def _mine(claim: Claim, queued: bool) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(claim, process=identity(), queued=queued))
 
 
 def release(root: Path, name: str, holder: str) -> None:
@@ -312,7 +325,10 @@ def clear(root: Path, working: Container[str]) -> int:
                     place.unlink(missing_ok=True)
                 continue
             found = read(place)
-            if found is not None and found.holder not in working and abandoned(place, found):
+            if found is None or found.holder in working:
+                continue
+            # one that waited in a queue, and whose operation is over or forgotten, is judged like any other
+            if abandoned(place, msgspec.structs.replace(found, queued=False)):
                 _set_aside(place, found)
                 cleared += 1
     return cleared

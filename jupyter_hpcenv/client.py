@@ -97,7 +97,9 @@ class Client:
 
         *request* takes the other fields of the REST request: python, location, prefix, manager, installer,
         creator, requirements, file, extras, groups, system_site_packages, modules, collection, build_variables,
-        channels, virtual_packages, variables, display_name, kernel. Interrupting the cell cancels the build.
+        channels, virtual_packages, variables, display_name, kernel, profile, and “on”: a dictionary of what a job of
+        the batch system asks for (partition, constraint, account, qos, time, cpus, memory, gpus), to build there.
+        Interrupting the cell cancels the build.
         A *preset* with its *parameters* fills the request first; what is asked for besides is added to its lists and
         mappings, and replaces its other values, as on the command line.
         *on_line* gets each line of the log as a dictionary.
@@ -142,6 +144,14 @@ class Client:
         ended = self._carried_out(f"environments/{self._id(reference)}/changes", body, wait=True, on_line=on_line)
         return _row(ended["result"] if dry_run else ended["result"].get("plan", {}))
 
+    def targets(self) -> Row:
+        """Return what the batch system offers: its partitions, with their features and longest times."""
+        return _row(self._ask("GET", "targets"))
+
+    def profiles(self) -> Rows:
+        """Return what kernels may run in besides the server's own computer; give a name of one as “profile”."""
+        return _rows(self._ask("GET", "profiles"))
+
     def packages(self, reference: str) -> Rows:
         """Return what is installed in an environment."""
         return _rows(self._ask("GET", f"environments/{self._id(reference)}/packages"))
@@ -157,6 +167,14 @@ class Client:
     def move(self, reference: str, location: str, *, on_line: OnLine | None = None) -> Row:
         """Build an environment at another location, trash it where it was, and return it with its “differences”."""
         return self._built_again(reference, "move", {"location": location}, on_line)
+
+    def build(self, reference: str, target: str = "", *, on_line: OnLine | None = None) -> Row:
+        """Build an environment for one more kind of computer (empty: the server's); return it with “differences”."""
+        return self._built_again(reference, "builds", {"target": target}, on_line)
+
+    def drop_build(self, reference: str, target: str) -> None:
+        """Remove the build of an environment for a kind of computer; the environment and its other builds stay."""
+        self._ask("DELETE", f"environments/{self._id(reference)}/builds/{_part(target)}")
 
     def _built_again(self, reference: str, verb: str, body: Row, on_line: OnLine | None) -> Row:
         ended = self._carried_out(f"environments/{self._id(reference)}/{verb}", body, wait=True, on_line=on_line)

@@ -287,6 +287,40 @@ class IndexUnreachable(HpcenvError):
     exit_code = 7
 
 
+class BatchRefused(HpcenvError):
+    """The batch system does not take the job: an unknown partition, account or QOS, or more than is allowed.
+
+    The message has its own words; ask for other resources. `jupyter hpcenv targets` shows the partitions.
+    """
+
+    code = "batch_refused"
+    http_status = 403
+    exit_code = 5
+
+
+class BatchUnavailable(HpcenvError):
+    """There is no batch system here, or it does not answer.
+
+    Try again in a minute; what is queued or runs goes on by itself. Or build on this machine.
+    """
+
+    code = "batch_unavailable"
+    http_status = 503
+    exit_code = 7
+
+
+class KernelNotStarted(HpcenvError):
+    """A kernel that runs in a job of the batch system could not start, or waited too long for its job.
+
+    The message has the batch system's reason. Nothing of it stays in the queue; start the kernel again, or choose
+    another profile.
+    """
+
+    code = "kernel_not_started"
+    http_status = 503
+    exit_code = 7
+
+
 class PackageNotFound(HpcenvError):
     """The package index has no such package, or no version that satisfies the requirement.
 

@@ -31,6 +31,101 @@ def utc_now() -> str:
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+class BatchRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is asked of the batch system for a build or a kernel; what is empty is the site's to say."""
+
+    partition: str = ""
+    constraint: str = ""
+    """Features that the node must have, in the batch system's own words."""
+    account: str = ""
+    qos: str = ""
+    time: str = ""
+    """Minutes, or “hours:minutes:seconds”, with “days-” before them."""
+    cpus: int = 0
+    memory: str = ""
+    """For example “4G”."""
+    gpus: str = ""
+    """A number, or “type:number”."""
+    options: dict[str, str] = {}
+    """Further options by their long names; only the site's profiles have them."""
+
+
+JobState = Literal[
+    "pending",
+    "running",
+    "suspended",
+    "completed",
+    "failed",
+    "cancelled",
+    "timeout",
+    "node_fail",
+    "preempted",
+    "out_of_memory",
+]
+
+#: States of a job in which it may still do something.
+JOB_LIVES = frozenset({"pending", "running", "suspended"})
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """A job as the batch system shows it."""
+
+    system: str
+    name: str
+    id: str = ""
+    """Empty while it is not known whether the batch system has taken it."""
+    state: JobState = "pending"
+    reason: str = ""
+    """Why it waits, in the batch system's own word, such as “Resources”."""
+    partition: str = ""
+    nodes: str = ""
+    submitted: int = 0
+    """Seconds since the epoch, by the batch system's clock."""
+    started: str = ""
+    ends: str = ""
+    """When its time is up."""
+    restarts: int = 0
+
+
+class Partition(msgspec.Struct, kw_only=True):
+    """A partition (queue) of the batch system."""
+
+    name: str
+    default: bool = False
+    up: bool = True
+    longest: str = ""
+    """The longest time that a job may ask for, in the batch system's own form."""
+    nodes: int = 0
+    features: list[str] = []
+
+
+class KernelProfile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Resources of a kernel that runs in a job, as the site offers them under a name."""
+
+    name: str = ""
+    display_name: str = ""
+    description: str = ""
+    request: BatchRequest = msgspec.field(default_factory=BatchRequest)
+    idle_minutes: int = 0
+    """After so many minutes in which nothing was executed the job ends; 0: only with its kernel."""
+
+
+class BatchFacts(msgspec.Struct, kw_only=True):
+    """What may be asked of the batch system here."""
+
+    system: str = ""
+    """Its name; empty where there is none."""
+    where: str = "here"
+    """Where builds run that ask for nothing: here, sbatch or command."""
+    partitions: list[Partition] = []
+    message: str = ""
+    """Why there are no partitions."""
+    target: str = ""
+    """What the site calls the kind of computer that this is."""
+    targets: dict[str, str] = {}
+    """Other kinds that the site names, with what it says of each."""
+
+
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=False, kw_only=True):
     """What somebody asks for before it is built. Empty string or None: the site's default."""
 
@@ -70,6 +165,12 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Fa
     variables: dict[str, str] = {}
     display_name: str = ""
     kernel: bool = True
+    profile: str = ""
+    """Name of the site's profile of the job in which its kernel runs; empty: beside the server."""
+    on: BatchRequest | None = None
+    """Build as a job of the batch system, with what this asks for; None: where the site builds."""
+    targets: list[str] = []
+    """Kinds of computers to build for, as the site calls them; empty: the one where it is built, and no other."""
 
 
 class PinnedPackage(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +267,8 @@ class Platform(msgspec.Struct, kw_only=True):
     """Of the batch system; empty outside a job."""
     glibc: str = ""
     """Version of the C library; empty where it is another one, or was not written down."""
+    target: str = ""
+    """What the site calls this kind of computer; empty if that was not written down."""
 
 
 class Preflight(msgspec.Struct, kw_only=True):
@@ -331,6 +434,28 @@ class Preinstalled(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the test that it has passed; empty: of none."""
 
 
+class Build(msgspec.Struct, kw_only=True):
+    """What an environment is on another kind of computer than that of its own prefix; lies inside that one."""
+
+    target: str
+    prefix: str
+    python: str
+    python_path: str
+    creator: str = ""
+    installer: str = ""
+    tools: dict[str, str] = {}
+    modules: ModuleSet | None = None
+    """The same modules, as they were captured there."""
+    kernelspec: dict[str, Any] = {}
+    platform: Platform
+    on: BatchRequest | None = None
+    created: str
+    operation: str
+    preflight: Preflight | None = None
+    edition: int = 0
+    """The record's when it was built: where that is another one by now, packages were changed since."""
+
+
 class Record(msgspec.Struct, kw_only=True):
     """What an environment is; lies at ``<prefix>/.hpcenv/environment.json``; writing it commits."""
 
@@ -359,6 +484,8 @@ class Record(msgspec.Struct, kw_only=True):
     build_variables: dict[str, str] = {}
     """What builds from source saw, such as MPICC; kernels do not get them."""
     variables: dict[str, str] = {}
+    profile: str = ""
+    """The site's profile of the job in which its kernels run; empty: beside the server."""
     display_name: str
     kernels: list[Kernel] = []
     activation: list[str] = []
@@ -366,6 +493,8 @@ class Record(msgspec.Struct, kw_only=True):
     kernelspec: dict[str, Any] = {}
     """What the environment's own ipykernel says of itself: argv after the interpreter, metadata, …"""
     platform: Platform
+    on: BatchRequest | None = None
+    """What was asked of the batch system when it was built; changes are made there, too."""
     owner: str
     created: str
     changed: str
@@ -375,6 +504,14 @@ class Record(msgspec.Struct, kw_only=True):
     """With whom its owner shares it; null: with nobody."""
     preinstalled: Preinstalled | None = None
     """Which manifest it comes from; null: somebody asked for it."""
+    target: str = ""
+    """For which kind of computer its own prefix is, where it has, or is to have, several builds; else empty."""
+    targets: list[str] = []
+    """All that it was asked for."""
+    builds: dict[str, Build] = {}
+    """By target, besides its own prefix."""
+    edition: int = 0
+    """Counts changes of what is installed."""
     revision: int = 1
     """Counts changes; the ETag of the resource."""
 
@@ -415,12 +552,17 @@ class EnvironmentDetail(Environment, kw_only=True, frozen=True):
     """What has become of its modules since they were captured."""
     build_variables: dict[str, str] = {}
     variables: dict[str, str] = {}
+    profile: str = ""
     platform: Platform | None = None
     created: str = ""
     changed: str = ""
     operation: str = ""
     preflight: Preflight | None = None
     shared: Sharing | None = None
+    target: str = ""
+    targets: list[str] = []
+    builds: dict[str, Build] = {}
+    edition: int = 0
     revision: int = 0
     warnings: list[str] = []
     """What somebody should know of the change that was just made; empty in any other answer."""
@@ -432,6 +574,8 @@ class EnvironmentPatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     display_name: str | msgspec.UnsetType = msgspec.UNSET
     variables: dict[str, str | None] | msgspec.UnsetType = msgspec.UNSET
     """A variable set to null is removed."""
+    profile: str | msgspec.UnsetType = msgspec.UNSET
+    """Empty: its kernel runs beside the server."""
     modules: list[str] | msgspec.UnsetType = msgspec.UNSET
     """The modules from now on, captured anew; an empty list: none."""
 
@@ -490,6 +634,13 @@ class RebuildRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     python: str = ""
     """Another Python to build on, where the one that it had is gone; a path, or a version such as ``3.12``."""
+
+
+class BuildRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST environments/{id}/builds``."""
+
+    target: str = ""
+    """For which kind of computer; empty: for this one."""
 
 
 class MoveRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -699,6 +850,12 @@ class Ticket(msgspec.Struct, kw_only=True):
     user: str
     host: str
     idempotency_key: str = ""
+    batch: BatchRequest | None = None
+    """What the worker asks of the batch system; None: it runs without a job."""
+    batch_system: str = ""
+    """The batch system's name, with *batch*."""
+    fetch: bool = False
+    """Whether a worker here fetches what is needed before the job is sent, because its node reaches no index."""
 
 
 class Process(msgspec.Struct, kw_only=True):
@@ -752,6 +909,10 @@ class Operation(msgspec.Struct, kw_only=True):
     result: dict[str, Any] | None
     log_size: int
     """Bytes of the log so far."""
+    job: Job | None = None
+    """The job that its worker is, as the batch system showed it last."""
+    waiting: str = ""
+    """What it waits for in the queue, in a sentence."""
 
 
 class LogPart(msgspec.Struct, kw_only=True):

@@ -10,8 +10,9 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from .errors import InvalidName, InvalidVariable
+from .errors import InvalidName, InvalidRequest, InvalidVariable
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 LOCATION_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
@@ -40,6 +41,21 @@ _SECRET = re.compile(
     r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|(?:SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|APIKEY)S?|PASSWD)|PWD|PASS|KEYS?)(?:_|$)",
     re.IGNORECASE,
 )
+
+#: What a word for the batch system may be; it becomes the value of an option.
+_BATCH = {
+    "partition": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,127}"), "a partition's name, or several with commas"),
+    "constraint": (re.compile(r"[A-Za-z0-9_\[(!][A-Za-z0-9_.,:&|!*()\[\]@+-]{0,255}"), "features such as “zen4&ib”"),
+    "account": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}"), "an account's name"),
+    "qos": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}"), "the name of a QOS"),
+    "time": (
+        re.compile(r"(\d{1,4}-\d{1,2}(:\d{1,2}){0,2}|\d{1,7}(:\d{1,2}){0,2})"),
+        "minutes, or “hours:minutes:seconds”, with “days-” before",
+    ),
+    "memory": (re.compile(r"\d{1,9}[KMGT]?"), "a number with K, M, G or T, such as “4G”"),
+    "gpus": (re.compile(r"([a-z0-9_.-]{1,40}:)?\d{1,4}", re.IGNORECASE), "a number, or “type:number”"),
+}
+_OPTION = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
 _NAME = re.compile(NAME_PATTERN)
 _LOCATION = re.compile(LOCATION_PATTERN)
@@ -181,6 +197,22 @@ def check_kernel_name(name: str) -> str:
     if not re.fullmatch(r"hpcenv-[a-z][a-z0-9_-]{0,30}\.[a-z0-9][a-z0-9._-]{0,62}", name):
         raise InvalidName(f"{name!r} is not the name of a kernel of ours.", hints=["List them with “kernels”."])
     return name
+
+
+def check_batch_words(words: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` where a field of a `BatchRequest` can not be a word for the batch system."""
+    for field, (pattern, what) in _BATCH.items():
+        value = words.get(field, "")
+        if value and not pattern.fullmatch(value):
+            raise InvalidRequest(f"{value!r} can not be the batch job's {field}.", hints=[f"Give {what}."])
+    if not 0 <= (cpus := words.get("cpus", 0)) <= 100_000:
+        raise InvalidRequest(f"A batch job can not have {cpus} processors.", hints=["Give a number from 1 on."])
+    for option, value in words.get("options", {}).items():
+        if not _OPTION.fullmatch(option) or not value.isprintable() or not value:
+            raise InvalidRequest(
+                f"{option!r} with {value!r} can not be an option of the batch system.",
+                hints=["Give long options without their hyphens, each with a value."],
+            )
 
 
 def new_environment_id() -> str:

@@ -19,7 +19,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +37,7 @@ ALLOWED = (
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("CONDARC", "CONDA_ROOT", "CONDA_EXE", "MAMBA_EXE", "RATTLER_AUTH_FILE", "HPCENV_POLICY"),
+    *("CONDARC", "CONDA_ROOT", "CONDA_EXE", "MAMBA_EXE", "RATTLER_AUTH_FILE", "HPCENV_POLICY", "SLURM_CONF"),
     *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"),
 )
 
@@ -176,6 +178,60 @@ class Child:
 def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> Child:
     """Start a program beside us; the caller must `Child.stop` it."""
     return Child(argv, env, cwd)
+
+
+#: Runs the words after it. They get SIGTERM when the thread that started us ends, as in a server that is killed.
+_BOUND = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Bound:
+    """A program that runs for as long as it likes, but never longer than the thread of ours that started it.
+
+    It has a session of its own, so that Ctrl-C in our terminal is not for it. *on_line* gets each line of its output,
+    on another thread.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+        self._on_line, self._tail = on_line, deque[str](maxlen=_TAIL)
+        wrapped = [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), *argv]
+        self._process = _popen(wrapped, env, Path("/"), session=True)
+        self._reader = threading.Thread(target=self._read, name=f"hpcenv-bound-{self._process.pid}", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        return self._process.poll()
+
+    def said(self) -> list[str]:
+        """Return the last lines that it wrote: all of them once it has ended."""
+        if self._process.poll() is not None:
+            self._reader.join(1.0)  # a descendant may hold the pipe open
+        return list(self._tail)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for raw in iter(lambda: output.readline(_LONGEST_LINE), b""):
+                line = raw.decode(errors="replace").rstrip()
+                if line:
+                    self._tail.append(line)
+                    self._on_line(line)
 
 
 def spawn_worker(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
@@ -374,7 +430,12 @@ def _folder(cwd: Path | None) -> Iterator[Path]:
 
 
 def _popen(
-    argv: Sequence[str], env: Mapping[str, str], cwd: Path, output: int = subprocess.PIPE
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    output: int = subprocess.PIPE,
+    *,
+    session: bool = False,
 ) -> subprocess.Popen[bytes]:
     for argument in argv:
         if "\0" in argument:
@@ -388,6 +449,7 @@ def _popen(
             stdout=output,
             stderr=subprocess.STDOUT,
             close_fds=True,
+            start_new_session=session,
         )
     except OSError as error:
         raise BuildFailed(

@@ -23,16 +23,19 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from . import claims, policy
+from .batch import load_batch_system
 from .catalog import Records, history
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
 from .files import remove_tree
-from .lifecycle import create, exact, packages, rebuild, share, undo
+from .lifecycle import builds, create, exact, packages, rebuild, share, undo
+from .lifecycle.ground import clear_ground
 from .managers import load_managers
-from .managers.contract import Manager
+from .managers.contract import Choice, Manager
 from .models import CreateRequest, LineKind, LogLine, Progress, Record, Step, Ticket
 from .operations.folder import Folder, seconds_since
-from .operations.store import Own
-from .process import left_folders, thread_caps
+from .operations.queue import fetched, note_fetched
+from .operations.store import Operations, Own
+from .process import left_folders, stop_marked, thread_caps
 from .site import Site, audit
 
 HEARTBEAT = 15.0
@@ -129,10 +132,13 @@ def main(path: str) -> int:
     folder = Folder(Path(path))
     ticket = folder.ticket()
     root, name = Path(ticket.root), ticket.target.name
+    again = ticket.batch is not None and load_batch_system(ticket.batch_system).is_restart(os.environ)
     try:
-        if folder.status().state != "pending" or not (_plans(ticket) or claims.adopt(root, name, ticket.id)):
+        before = folder.status()
+        begins = before.state == "pending" or (again and before.state == "running" and not before.closing)
+        if not begins or not (_plans(ticket) or claims.adopt(root, name, ticket.id)):
             return 1  # somebody has closed it already
-        own = Own(folder, "running")
+        own = Own(folder, "running", again=again)
     except (Busy, Interrupted):
         return 1  # somebody closes it at this moment
     except HpcenvError as problem:  # not even the log can be written: whoever closes the operation repeats these words
@@ -152,12 +158,19 @@ def main(path: str) -> int:
     threading.Thread(target=_beat, args=(own, report, stopped), daemon=True).start()
     state, error, result = "failed", None, None
     try:
+        if again:
+            _clear_earlier(own, report)
+        if ticket.fetch and fetched(folder) is None:
+            _fetch(own, report, stopped)
+            return 0
         result = _carry_out(own, report)
         report.end()
         state = "succeeded"
     except Cancelled as problem:
         state, error = "cancelled", problem.body()
     except Interrupted as problem:
+        if ticket.batch is not None and report.signalled is not None and own.still() and not folder.cancelling:
+            return _put_back(own, report, stopped)
         state, error = "interrupted", problem.body()
     except HpcenvError as problem:
         error = problem.body()
@@ -178,6 +191,48 @@ def main(path: str) -> int:
     with contextlib.suppress(Interrupted):  # somebody else finished it, and what they wrote stays
         own.finish(state, error, result)
     return 0 if state == "succeeded" else 1
+
+
+def _fetch(own: Own, report: Report, stopped: threading.Event) -> None:
+    """Fetch here what the job needs, whose node reaches no index; then send it."""
+    ticket, config = own.ticket, Config(own.ticket.config)
+    site = Site(config=config)
+    work = msgspec.convert(ticket.work, create.Work)
+    request = work.effective or msgspec.convert(ticket.request, CreateRequest)
+    if ticket.asked:
+        policy.enter(msgspec.convert(ticket.asked, policy.Asked))
+    report.step("fetch")
+    manager = load_managers(config, site)[request.manager]
+    note_fetched(own.folder, create.fetch(request, work, site, manager, own.folder.path, report))
+    stopped.set()
+    own.put_back()
+    claims.adopt(Path(ticket.root), ticket.target.name, ticket.id, queued=True)
+    Operations(site).send(own.folder, ticket)
+
+
+def _clear_earlier(own: Own, report: Report) -> None:
+    """Remove what an earlier worker of the same job left, whose node failed."""
+    ticket = own.ticket
+    report.line("warning", "The batch system started this job again; what the earlier one left is removed first.")
+
+    def guard() -> None:
+        if not own.still():
+            raise Interrupted("Another process has taken this operation over.")
+
+    stop_marked(ticket.id)
+    if ticket.verb in ("create", *rebuild.VERBS) and Path(ticket.target.prefix).is_dir():
+        clear_ground(Path(ticket.target.prefix), ticket.id, guard)
+
+
+def _put_back(own: Own, report: Report, stopped: threading.Event) -> int:
+    """End without a verdict: the batch system ends this job, and it alone knows whether it starts it again."""
+    stopped.set()
+    report.line("warning", "The batch system ends this job; nothing was left behind.")
+    with contextlib.suppress(HpcenvError, OSError):
+        own.put_back()
+        if not _plans(own.ticket):
+            claims.adopt(Path(own.ticket.root), own.ticket.target.name, own.ticket.id, queued=True)
+    return 1
 
 
 def _plans(ticket: Ticket) -> bool:
@@ -222,7 +277,11 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
         place = f"from {again.before.prefix} to {record.prefix}" if again.old_root else record.prefix
         history.note(site, record.id, ticket.verb, "; ".join([place, *differences]), operation=ticket.id)
         return {"environment": record.id, "prefix": record.prefix, "differences": differences}
+    if ticket.verb == "build":
+        return _build(ticket, site, managers, report, guard)
     work = msgspec.convert(ticket.work, create.Work)
+    if (choice := fetched(own.folder)) is not None:
+        work.choice = msgspec.convert(choice, Choice)
     request = work.effective or msgspec.convert(ticket.request, CreateRequest)
     manager = managers[request.manager]
     if _plans(ticket):
@@ -231,6 +290,17 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
     exact.keep(record, manager, site, report)
     history.note(site, record.id, "create", record.prefix, operation=ticket.id)
     return {"environment": record.id, "prefix": record.prefix}
+
+
+def _build(
+    ticket: Ticket, site: Site, managers: dict[str, Manager], report: Report, guard: Callable[[], None]
+) -> dict[str, Any]:
+    """Build an environment that is there for another kind of computer."""
+    work = msgspec.convert(ticket.work, builds.Work)
+    manager = managers[work.again.request.manager]
+    record, differences = builds.build(work, ticket.target, ticket.id, site, manager, report, guard)
+    history.note(site, record.id, "build", "; ".join([work.target, *differences]), operation=ticket.id)
+    return {"environment": record.id, "prefix": work.prefix, "target": work.target, "differences": differences}
 
 
 def _change(

@@ -24,6 +24,7 @@ from jupyter_hpcenv.server import translate
 from jupyter_hpcenv.server.app import EVENT_SCHEMAS
 from jupyter_hpcenv.server.routes import ROUTES, Route
 from jupyter_hpcenv.site import Site
+from jupyter_hpcenv.site.batch import BatchTraits
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/reference.py; change the source, not this page. -->\n"
@@ -88,7 +89,8 @@ def configuration() -> str:
     ]
     for kind in (Site, VenvManager, CondaManager, Manifest):
         parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}\n")
-        for name, trait in sorted(kind.class_own_traits(config=True).items()):
+        parted = BatchTraits.class_own_traits(config=True) if kind is Site else {}
+        for name, trait in sorted({**kind.class_own_traits(config=True), **parted}.items()):
             text = " ".join(trait.help.split())
             parts.append(f"### `c.{kind.__name__}.{name}`\n\n{type(trait).__name__}. {text}\n")
             parts.append(f"Default: {default_of(kind, name)}.\n")

@@ -31,6 +31,27 @@ class Defence(NamedTuple):
 
 
 DEFENCES = {
+    "job-without-variables": Defence(
+        "7: a job carries the variables of who submitted it",
+        "batch/slurm.py",
+        r'"--export=NIL", ',
+        '"--export=ALL", ',
+        "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
+    ),
+    "job-not-steered": Defence(
+        "7: SBATCH_* and the variables of a job around the server steer what is submitted",
+        "batch/slurm.py",
+        r'return \{"PATH": os\.environ\.get\("PATH", os\.defpath\), "LC_ALL": "C", \*\*kept\}',
+        "return dict(os.environ)",
+        "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
+    ),
+    "closer-no-worker": Defence(
+        "fault: a server that cancels ends another one that closes the operation",
+        "operations/store.py",
+        r"status\.process is not None and not status\.closing",
+        "status.process is not None",
+        "tests/unit/operations/test_store.py::test_who_closes_an_operation_is_no_worker_and_gets_no_signal",
+    ),
     "digest-needed": Defence(
         "14: a lockfile names an archive of which nobody knows what is in it",
         "formats/hashes.py",

@@ -48,6 +48,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a conda environment does when it is activated; None for others."""
     hook: bool = False
     """To be activated by the user's own conda instead."""
+    chooser: str = ""
+    """The script that jobs source, where there are several builds to choose from."""
     rebuild: Rebuild | None = None
     """How a batch job makes it anew on the disk of its node; None: it uses the prefix where it is."""
 
@@ -84,10 +86,11 @@ def facts_of(
             modules=record.modules,
             variables=variables,
             platform=record.platform,
-            partition=record.platform.partition,
+            partition="" if record.target else record.platform.partition,
             several=several,
             activation=read_activation(Path(prefix)) if record.manager == "conda" else None,
             hook=hook,
+            chooser=f"{record.prefix}/.hpcenv/activate.sh" if record.target else "",
             rebuild=rebuild,
         )
     )
@@ -226,6 +229,7 @@ def values_of(facts: Facts, writable: Callable[[str], bool] = lambda _: True) ->
         "built": " ".join(filter(None, [platform.cluster, f"({platform.os}, {platform.arch})"])),
         "partition": facts.partition,
         "several": facts.several,
+        "chooser": facts.chooser,
         "rebuild": _rebuild_values(facts.rebuild) if facts.rebuild else None,
     }
 

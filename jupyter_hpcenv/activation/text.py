@@ -11,6 +11,8 @@ from ..site import Site, quoting
 from ..site.conda_prefix import Activation
 from ..site.quoting import HERE_END
 from ..site.rendering import render
+from .choice import TEMPLATES as CHOICES
+from .choice import refuse, render_choice
 from .facts import Facts, checked, facts_of, values_of
 
 #: The template of each dialect; a site can replace each.
@@ -55,6 +57,12 @@ def render_activation(
     Raises `InvalidRequest` for an unknown dialect and for what the dialect can not carry, and what
     `jupyter_hpcenv.site.rendering.render` raises.
     """
+    check_dialect(dialect)
+    if record.target and rebuild is None:
+        if several or hook:
+            raise refuse(record)
+        if dialect in CHOICES:
+            return render_choice(dialect, record, site, lambda alone: render_activation(dialect, alone, site))
     facts = facts_of(record, site, several=several, hook=hook, rebuild=rebuild)
     return render_facts(dialect, facts, site.templates_for(record.location))
 
@@ -169,6 +177,7 @@ def samples() -> dict[str, list[Mapping[str, object]]]:
     kinds = [
         plain,
         _but(plain, variables=variables, modules=modules, partition="compute"),
+        _but(plain, chooser="/opt/environments/it's a $sample/.hpcenv/activate.sh"),
         _but(plain, prefix="", packages="", modules=modules),
         _but(plain, variables=variables, modules=modules, several=True),
         *(_but(plain, rebuild=rebuild) for rebuild in SAMPLE_REBUILDS),

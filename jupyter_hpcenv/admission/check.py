@@ -12,6 +12,7 @@ from ..managers.contract import Manager
 from ..models import Contents, CreateRequest
 from ..names import check_display_name, check_name, check_variables, kernel_name
 from ..site import Site
+from . import placing
 
 
 def check_words(request: CreateRequest) -> None:
@@ -21,6 +22,7 @@ def check_words(request: CreateRequest) -> None:
         check_display_name(request.display_name)
     check_variables(request.variables)
     check_variables(request.build_variables)
+    placing.check(request.on)
     if "\0" in request.python or len(request.python) > 4_096:
         raise InvalidRequest("That is no Python.", hints=["Give a version such as 3.12, or a path."])
 

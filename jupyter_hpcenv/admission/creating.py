@@ -17,7 +17,7 @@ from ..names import new_environment_id
 from ..site import Site
 from ..site.config import username
 from ..site.locations import place_for
-from . import check, places, recreating
+from . import check, places, recreating, targets
 from .means import Means as Means
 
 
@@ -41,6 +41,8 @@ def _decided(
     """Return the operation for what is *wanted*: what was asked for, with what the site's policy made of it."""
     config, site, catalog, managers, modules = means
     request, contents = recreating.expand(wanted, means)
+    if request.profile:
+        site.profile(request.profile)
     manager = check.manager_of(request, managers)
     contents = contents or check.contents_of(request, manager, site)
     requirements = check.requirements_of(request, manager, site)
@@ -88,6 +90,7 @@ def _decided(
         variables={**(contents.variables if contents else {}), **request.variables},
         source=contents.source if contents else "",
         effective=request if request is not asked_for else None,
+        target=targets.first(request, site),
     )
     short = ".".join(work.choice.python.version.split(".")[:2])
     location, root, prefix = place_for(site, request.name, request.location, request.prefix, short)

@@ -25,10 +25,11 @@ from ..errors import (
     NotFound,
     PreconditionFailed,
 )
-from ..lifecycle import change, delete, templates
+from ..lifecycle import builds, change, delete, job_folder, templates
 from ..lifecycle.surroundings import lost
 from ..manifest import Step
 from ..models import (
+    FINISHED,
     AdoptRequest,
     Changes,
     CleanCaches,
@@ -60,6 +61,7 @@ from . import (
     places,
     rebuilding,
     sharing,
+    targets,
     undoing,
     using,
 )
@@ -211,11 +213,13 @@ class Admission(Reading):
             rebuilding.keep_missing(self.catalog, self.managers)
             self.sizing.forget(set(self.catalog.records.copies_by_id()))
             undoing.forget_old(self.site)
+        with contextlib.suppress(HpcenvError):
+            job_folder.sweep(self.site)
         return empty_expired(self.catalog)
 
     @act("edit")
     def patch(self, reference: str, patch: EnvironmentPatch, if_match: int | None = None) -> EnvironmentDetail:
-        """Change display name, variables or modules; raises `PreconditionFailed` if the revision is another one.
+        """Change name, variables, profile or modules; raises `PreconditionFailed` if the revision is another one.
 
         The kernel is proven first, which takes a second or more; if it does not start, all stays as it is. Only one
         that can not start anyway, because its Python or modules are gone, gets another display name without.
@@ -242,6 +246,8 @@ class Admission(Reading):
         row = self.catalog.find(reference)
         if patch == EnvironmentPatch() and if_match is None:
             return row  # nothing to change, and no revision to count up
+        if patch.profile:  # the empty one is none
+            self.site.profile(str(patch.profile))
         asked = policy.Asked(manager=row.manager, told=policy.told(patch))
         if patch.modules is msgspec.UNSET:
             policy.ask("edit", asked, username())
@@ -367,6 +373,44 @@ class Admission(Reading):
     def move(self, reference: str, location: str, idempotency_key: str = "") -> Operation:
         """Start an operation that builds an environment at another location and then trashes it where it was."""
         return self._again("move", reference, {"location": location}, idempotency_key)
+
+    def build(self, reference: str, target: str = "", idempotency_key: str = "") -> Operation:
+        """Start an operation that builds an environment for one more kind of computer, or anew; empty: for this one.
+
+        Raises what can be known to fail.
+        """
+        asked = {"target": target}
+        if idempotency_key and (earlier := self._same(idempotency_key, reference, asked)):
+            return earlier
+        self._put_right()
+        row = self._changeable(reference, "ready", "python_gone", "module_missing")
+        return self._build(row, target, idempotency_key)
+
+    def build_left(self, reference: str) -> Operation | None:
+        """Start the next build that an environment was asked for with, or return one that is under way; None: no more.
+
+        One that has failed is not begun again; ask for it with `build`.
+        """
+        self._put_right()
+        row = self._changeable(reference, "ready", "python_gone", "module_missing")
+        for target in targets.left(self.catalog.record(row.id)):
+            begun = self._begun(row.id, target)
+            if begun is None or begun.state not in FINISHED:
+                return begun or self._build(row, target)
+        return None
+
+    @act("edit")
+    def drop_build(self, reference: str, target: str) -> EnvironmentDetail:
+        """Remove the build for a target; raises `NotFound`, and `KernelRunning` where a kernel of it runs here."""
+        row = self._changeable(reference, "ready", "python_gone", "module_missing")
+        with self._claimed(row, "change") as guard:
+            before = self.catalog.record(row.id)
+            targets.check_dropping(before, target)
+            after = builds.without_build(before, target)
+            change.commit(after, self.catalog.records, self.site, guard)
+            builds.sweep(after, guard)
+        history.note(self.site, row.id, "edit", f"without the build for {target}")
+        return self.catalog.find(row.id)
 
     def _again(self, verb: str, reference: str, asked: dict[str, Any], key: str) -> Operation:
         if key and (earlier := self._same(key, reference, asked)):

@@ -39,10 +39,13 @@ from ..site import Site
 from ..site.config import username
 from ..site.locations import claims_for
 from . import (
+    architectures,
     caching,
     creating,
     packages,
     places,
+    placing,
+    targets,
 )
 from .modules import Modules
 from .reconcile import reconcile
@@ -77,7 +80,8 @@ class Holding:
     def _start(self, ticket: Ticket, still: Callable[[], object]) -> Operation:
         """Take the claim and start the operation; *still* raises if it must not be by now."""
         root, name = Path(ticket.root), ticket.target.name
-        claims.take(root, name, ticket.id, ticket.verb, ticket.user)
+        placing.place(ticket, self.site, self.catalog, self.managers)
+        claims.take(root, name, ticket.id, ticket.verb, ticket.user, queued=ticket.batch is not None)
         try:
             still()
             if ticket.idempotency_key:
@@ -190,6 +194,9 @@ class Holding:
 
     def reconcile(self) -> list[str]:
         """Close operations whose worker is gone and put right what a crash left."""
+        return [*self._put_right(), *self._build_left()]
+
+    def _put_right(self) -> list[str]:
         return [*reconcile(self.catalog, self.operations), *self._repair_left()]
 
     def _repair(self, row: Environment) -> Operation:
@@ -207,6 +214,34 @@ class Holding:
                     if packages.left_behind(Path(row.prefix)) and not claims.taken(self._root(row), row.name):
                         self._repair(row)
                         done.append(f"A change of {row.name} was killed; it is being put right.")
+        return done
+
+    def _build(self, row: Environment, target: str, key: str = "") -> Operation:
+        """Start building an environment for one more kind of computer."""
+        record, manager = self.catalog.record(row.id), self._manager_of(row)
+        root, identifier = self._root(row), new_operation_id()
+        claims.look(root, row.name)
+        ticket = architectures.ticket(record, target, manager, root, identifier, key, self._means)
+        return self._start(ticket, lambda: self.catalog.find(row.id))
+
+    def _begun(self, identifier: str, target: str) -> Operation | None:
+        """Return the last operation that was to build an environment for a target, if there is one yet."""
+        for operation in self.operations.list():
+            ours = operation.verb == "build" and operation.environment.id == identifier
+            if ours and operation.request.get("target") == target:
+                return operation
+        return None
+
+    def _build_left(self) -> list[str]:
+        """Begin the builds that environments were asked for with and nobody has begun; return a line each."""
+        done = []
+        for row in self.catalog.environments():
+            record = self.catalog.records.seen(row.prefix) if row.origin == "own" else None
+            for target in targets.left(record) if record is not None and row.state == "ready" else []:
+                with contextlib.suppress(HpcenvError, OSError):
+                    if not claims.taken(self._root(row), row.name) and self._begun(row.id, target) is None:
+                        self._build(row, target)
+                        done.append(f"{row.name} is being built for {target}.")
         return done
 
 

@@ -20,10 +20,12 @@ from ..lifecycle import health
 from ..lifecycle.faces import roll_forward
 from ..managers.contract import Hit
 from ..models import (
+    BatchFacts,
     Cache,
     CreateRequest,
     Environment,
     Event,
+    KernelProfile,
     Location,
     Size,
 )
@@ -35,6 +37,7 @@ from . import (
     exporting,
     facts,
     offered,
+    placing,
     searching,
     undoing,
     using,
@@ -80,6 +83,14 @@ class Reading(Holding):
     def check_presets(self, paths: list[Path] | None = None) -> list[prepared.Checked]:
         """Return what would become of each preset, for each choice of its parameters; slow."""
         return prepared.check(self._means, paths)
+
+    def batch(self) -> BatchFacts:
+        """Return the partitions of the batch system, which is asked for them."""
+        return placing.facts(self.site)
+
+    def profiles(self) -> list[KernelProfile]:
+        """Return what kernels may run in besides the server's own computer."""
+        return self.site.profiles()
 
     def locations(self) -> list[Location]:
         """Return all locations as they stand now, with what quotas say."""

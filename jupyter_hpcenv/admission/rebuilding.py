@@ -37,6 +37,7 @@ from ..models import (
     Ticket,
     utc_now,
 )
+from ..modules import Captured
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, place_for
@@ -128,28 +129,15 @@ def ticket(
     *old_root* is where the claim lies on what is moved away; empty where it is built again.
     """
     config, site, _, _, modules = means
-    request = _request(record, asked.get("location", ""))
+    request = request_of(record, asked.get("location", ""))
     location, root, prefix = place_for(site, request.name, request.location, request.prefix, _minor(record.python))
     claims.look(root, request.name)
     places.check_fits(site, location, prefix, places.need_of(size, site), record.name)
     captured = modules.capture(record.modules.load) if record.modules else None
-    around = surroundings(captured, record.build_variables)
-    kept = _kept(record, manager, site, moving=bool(old_root))
-    work = rebuild.Work(
-        request=request,
-        before=record,
-        asked=create.Work(
-            requirements=_lines(record, manager),
-            choice=_choice(record, request, manager, around, str(asked.get("python", ""))),
-            modules=captured.modules if captured else None,
-            variables=record.variables,
-            closed=_is_closed(record),
-        ),
-        versions=kept.versions if kept else {},
-        old_root=old_root,
-        aside=not old_root and os.path.lexists(prefix),
-    )
-    work.exact = _exact(record, kept, work, manager, around)
+    kept = kept_of(record, manager, site, moving=bool(old_root))
+    work = work_of(record, request, manager, captured, kept, python=str(asked.get("python", "")))
+    work.old_root = old_root
+    work.aside = not old_root and os.path.lexists(prefix)
     short = _minor((work.exact or work.asked).choice.python.version or record.python)
     location, root, prefix = place_for(site, request.name, request.location, request.prefix, short)
     choice = (work.exact or work.asked).choice
@@ -167,10 +155,7 @@ def ticket(
     target = Target(id=record.id, name=record.name, location=location, prefix=str(prefix))
     create.rehearse(request, work.asked, target, site)
     templates.require(site, location)
-    steps = create.steps(manager, request, modules=captured is not None)
-    if manager.language == "conda" and kept and kept.contents.pip and not any(step.name == "pip" for step in steps):
-        at = next((index for index, step in enumerate(steps) if step.name == "prove"), len(steps))
-        steps.insert(at, Step(name="pip", title="Install with pip"))
+    steps = steps_of(request, manager, captured, kept)
     return Ticket(
         id=identifier,
         verb=verb,
@@ -188,6 +173,44 @@ def ticket(
     )
 
 
+def work_of(
+    record: Record,
+    request: CreateRequest,
+    manager: Manager,
+    captured: Captured | None,
+    kept: Lockfile | None,
+    *,
+    python: str = "",
+    target: str = "",
+) -> rebuild.Work:
+    """Return what a worker is to build: what was asked for once, and the exact packages where they are known."""
+    around = surroundings(captured, record.build_variables)
+    work = rebuild.Work(
+        request=request,
+        before=record,
+        asked=create.Work(
+            requirements=_lines(record, manager),
+            choice=_choice(record, request, manager, around, python),
+            modules=captured.modules if captured else None,
+            variables=record.variables,
+            closed=_is_closed(record),
+            target=target or record.target,
+        ),
+        versions=kept.versions if kept else {},
+    )
+    work.exact = _exact(record, kept, work, manager, around)
+    return work
+
+
+def steps_of(request: CreateRequest, manager: Manager, captured: Captured | None, kept: Lockfile | None) -> list[Step]:
+    """Return the steps that building again will report."""
+    steps = create.steps(manager, request, modules=captured is not None)
+    if manager.language == "conda" and kept and kept.contents.pip and not any(step.name == "pip" for step in steps):
+        at = next((index for index, step in enumerate(steps) if step.name == "prove"), len(steps))
+        steps.insert(at, Step(name="pip", title="Install with pip"))
+    return steps
+
+
 def keep_missing(catalog: Catalog, managers: dict[str, Manager]) -> int:
     """Write down the exact packages of what is there and has no lockfile of today; return of how many."""
     done = 0
@@ -202,7 +225,7 @@ def keep_missing(catalog: Catalog, managers: dict[str, Manager]) -> int:
     return done
 
 
-def _request(record: Record, location: str) -> CreateRequest:
+def request_of(record: Record, location: str) -> CreateRequest:
     """Return what would have to be asked for to get the environment of *record* anew."""
     released = record.preinstalled is not None and record.preinstalled.release  # it lies deeper in its location
     elsewhere = not location and (record.location in ("", ELSEWHERE) or bool(released))
@@ -237,7 +260,7 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _kept(record: Record, manager: Manager, site: Site, *, moving: bool) -> Lockfile | None:
+def kept_of(record: Record, manager: Manager, site: Site, *, moving: bool) -> Lockfile | None:
     """Return what is known of the exact packages: what is there now, or what was kept."""
     if moving:
         with contextlib.suppress(HpcenvError, OSError):

@@ -16,7 +16,7 @@ from ..catalog import Catalog, history
 from ..catalog.records import RECORD
 from ..errors import Busy, DiskFull, HpcenvError, Interrupted
 from ..files import clear_temporary, decode, read_regular
-from ..lifecycle import rebuild
+from ..lifecycle import builds, rebuild
 from ..lifecycle.delete import mark_gone, sweep
 from ..lifecycle.faces import roll_forward
 from ..lifecycle.ground import clear_ground, clear_leftovers
@@ -67,16 +67,20 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
     stop_marked(ticket.id)
     prefix = Path(ticket.target.prefix)
     error = gone(folder, before)
-    record = _committed(prefix, ticket.id)
+    built = msgspec.convert(ticket.work, builds.Work) if ticket.verb == "build" else None
+    record = _committed(prefix, ticket.id) if built is None else _built(prefix, ticket.id)
     if record is not None:
         state, body = "succeeded", None
-        catalog.records.write_copy(record)  # outside all locations only the copy leads to it
+        if built is None:  # else there is one, and that it is behind tells that the faces may be
+            catalog.records.write_copy(record)  # outside all locations only the copy leads to it
         history.note(catalog.site, record.id, ticket.verb, "Its worker died after that.", operation=ticket.id)
         if ticket.verb in rebuild.VERBS:
             rebuild.finish(msgspec.convert(ticket.work, rebuild.Work), record, ticket.id, catalog.site)
     else:
         if ticket.verb in ("create", *rebuild.VERBS):  # others built nothing; what a change left, a repair puts right
             _clean(prefix, own)
+        if built is not None:
+            _clean(Path(built.prefix), own)
         if ticket.verb in rebuild.VERBS and ticket.work.get("aside"):
             rebuild.put_back(ticket.target.id, prefix)
         state = "cancelled" if folder.cancelling else "interrupted"
@@ -114,6 +118,14 @@ def _committed(prefix: Path, operation: str) -> Record | None:
     with contextlib.suppress(OSError, HpcenvError):
         record = decode(read_regular(prefix / RECORD), Record, str(prefix))
         return record if record.operation == operation else None
+    return None
+
+
+def _built(prefix: Path, operation: str) -> Record | None:
+    """Return the record of the environment that has the operation's build; None where that was not committed."""
+    with contextlib.suppress(OSError, HpcenvError):
+        record = decode(read_regular(prefix / RECORD), Record, str(prefix))
+        return record if builds.committed(record, operation) else None
     return None
 
 

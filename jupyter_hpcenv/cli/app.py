@@ -8,6 +8,7 @@ from .. import __version__
 from . import (
     activation,
     apply,
+    builds,
     caches,
     change,
     clone,
@@ -20,6 +21,7 @@ from . import (
     packages,
     policy,
     presets,
+    profiles,
     rebuild,
     report,
     search,
@@ -27,6 +29,7 @@ from . import (
     share,
     site,
     sizes,
+    targets,
     undo,
 )
 
@@ -63,6 +66,7 @@ for module in (
     sizes,
     caches,
     rebuild,
+    builds,
     doctor,
     health,
     share,
@@ -71,6 +75,8 @@ for module in (
     setup,
     report,
     apply,
+    targets,
+    profiles,
 ):
     for command in module.COMMANDS:
         app.add_command(command)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Set a variable; repeatable.")
 @click.option("--unset", metavar="NAME", multiple=True, help="Take a variable away; repeatable.")
 @click.option("--display-name", metavar="TEXT", default="", help="What Jupyter shows.")
+@click.option(
+    "--profile", metavar="PROFILE", default=None, help="What its kernel runs in; see “profiles”. Empty: no job."
+)
 @with_session
 def edit(
     session: Session,
@@ -30,8 +33,9 @@ def edit(
     variables: tuple[str, ...],
     unset: tuple[str, ...],
     display_name: str,
+    profile: str | None,
 ) -> None:
-    """Change modules, variables or the display name.
+    """Change modules, variables, the display name or the profile of its kernel.
 
     The kernel is proven first; if it does not start, all stays as it is.
     ENVIRONMENT is its id, NAME or LOCATION/NAME.
@@ -50,6 +54,8 @@ def edit(
         patch.variables = {**dict(variable(text) for text in variables), **dict.fromkeys(unset)}
     if display_name:
         patch.display_name = display_name
+    if profile is not None:
+        patch.profile = profile
     _check_changes(patch)
     admission = session.admission
     admission.reconcile()
@@ -63,7 +69,7 @@ def _check_changes(patch: EnvironmentPatch) -> None:
     from ..models import EnvironmentPatch
 
     if patch == EnvironmentPatch():
-        raise click.UsageError("Nothing to change: give --module, --var, --unset or --display-name.")
+        raise click.UsageError("Nothing to change: give --module, --var, --unset, --display-name or --profile.")
 
 
 @click.command()

@@ -67,6 +67,27 @@ if TYPE_CHECKING:
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Variable of its kernel; repeatable.")
 @click.option("--display-name", default="", metavar="TEXT", help="What Jupyter shows; default: the name.")
 @click.option("--no-kernel", is_flag=True, help="Make no kernel.")
+@click.option(
+    "--profile", default="", metavar="PROFILE", help="Let its kernel run in a job of this kind; see “profiles”."
+)
+@click.option(
+    "--on", "partition", metavar="PARTITION", default="", help="Build in a job of the batch system; see “targets”."
+)
+@click.option("--constraint", default="", metavar="FEATURES", help="Features that the job's node must have.")
+@click.option("--account", default="", metavar="ACCOUNT", help="Account (project) that the job is charged to.")
+@click.option("--qos", default="", metavar="QOS", help="The job's quality of service.")
+@click.option(
+    "--time", "minutes", default="", metavar="TIME", help="The job's time: minutes, or hours:minutes:seconds."
+)
+@click.option("--cpus", default=0, metavar="N", help="The job's processors.")
+@click.option("--memory", default="", metavar="SIZE", help="The job's memory, such as 4G.")
+@click.option(
+    "--target",
+    "targets",
+    metavar="ARCH",
+    multiple=True,
+    help="Kind of computer to build for; repeatable: one kernel, a build for each.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be installed, and build nothing; conda alone can tell.")
 @click.option("--if-missing", is_flag=True, help="Do nothing if a usable environment of that name is there.")
 @with_session
@@ -96,6 +117,15 @@ def create(
     variables: tuple[str, ...],
     display_name: str,
     no_kernel: bool,
+    profile: str,
+    partition: str,
+    constraint: str,
+    account: str,
+    qos: str,
+    minutes: str,
+    cpus: int,
+    memory: str,
+    targets: tuple[str, ...],
     dry_run: bool,
     if_missing: bool,
 ) -> int:
@@ -107,11 +137,14 @@ def create(
 
     The build goes on when the terminal is lost; Ctrl-C cancels it and removes what was built.
     """
-    from ..models import CreateRequest
+    from ..models import BatchRequest, CreateRequest
     from .inputs import modules_of, text_of, variable
 
     if sum(map(bool, (modules, modules_file, modules_from_loaded, collection))) > 1:
         raise click.UsageError("--module, --modules-file, --modules-from-loaded and --collection exclude each other.")
+    job = BatchRequest(
+        partition=partition, constraint=constraint, account=account, qos=qos, time=minutes, cpus=cpus, memory=memory
+    )
     text = text_of(file, "a description of an environment") if file else ""
     described = manager == "conda" or _is_described(file, text)
     request = CreateRequest(
@@ -135,6 +168,9 @@ def create(
         variables=dict(variable(text) for text in variables),
         display_name=display_name,
         kernel=not no_kernel,
+        profile=profile,
+        on=job if job != BatchRequest() else None,
+        targets=list(targets),
     )
     if manager:
         request.manager = manager
@@ -200,7 +236,13 @@ def build(session: Session, request: CreateRequest) -> int:
         operation = admission.operations.get(operation.id)  # committed work counts; what was cancelled says so
     if operation.state != "succeeded":
         raise failure.of(operation)
-    _answer(session, admission.catalog.find(operation.environment.id))
+    detail = admission.catalog.find(operation.environment.id)
+    if detail.targets:
+        from .builds import follow_left
+
+        follow_left(session, detail.id)
+        detail = admission.catalog.find(detail.id)
+    _answer(session, detail)
     return 0
 
 

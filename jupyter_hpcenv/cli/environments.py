@@ -38,6 +38,7 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                     ("Kernel", f"{kernel.name} “{kernel.display_name}”" + ("" if kernel.path else ", not published"))
                     for kernel in environment.kernels
                 ),
+                ("Runs in", f"a job with the profile {environment.profile}" if environment.profile else ""),
                 ("Owner", environment.owner if environment.origin != "own" else ""),
                 ("Shared with", environment.shared.whom if environment.shared else ""),
                 ("Created", moment(environment.created)),

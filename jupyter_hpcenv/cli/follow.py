@@ -72,11 +72,14 @@ def follow(operations: Operations, operation: Operation, view: View, stop: Stop)
 
     Lines that say an error wait for the end: the last one is the error of the operation, which the caller shows.
     """
-    offset = 0
+    offset, look = 0, 0.0
     errors: list[LogLine] = []
     while True:
         operation = operations.get(operation.id)  # before the log: no line follows the final state
         offset = _show_lines(operations, operation.id, offset, view, errors)
+        if operation.job is not None and operation.state not in FINISHED and time.monotonic() > look:
+            operations.look_at_queue()
+            look = time.monotonic() + 1.0
         view.show(operation)
         if operation.state in FINISHED:
             for line in errors:

@@ -54,9 +54,13 @@ class Lines(Silent):
 
     def __init__(self) -> None:
         self._begun = 0
+        self._waits = ""
 
     def show(self, operation: Operation) -> None:
-        """Print the steps that began since the last look; a quick one may be over already."""
+        """Print the steps that began since the last look, and what it waits for; a quick step may be over already."""
+        if operation.waiting and operation.waiting != self._waits:
+            self._waits = operation.waiting
+            self.say(self._waits)
         for number, step in enumerate(operation.steps[: operation.step], 1):
             if number > self._begun:
                 self._begun = number
@@ -102,6 +106,8 @@ class Bar(Silent):
     def show(self, operation: Operation) -> None:
         """Move the bar; within a step it moves only by figures that are known."""
         if not operation.step:
+            if operation.waiting:
+                self._drawing.update(self._task, description=clean(operation.waiting))
             return
         step = operation.steps[operation.step - 1]
         done = sum(each.state == "done" for each in operation.steps)

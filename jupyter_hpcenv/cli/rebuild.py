@@ -27,7 +27,7 @@ def rebuild(session: Session, reference: str, python: str) -> int:
 
     admission = session.admission
     operation = followed(session, lambda: admission.rebuild(reference, RebuildRequest(python=python)))
-    session.output.result(operation.result, _told(operation, f"{operation.environment.name} is back."))
+    session.output.result(operation.result, told(operation, f"{operation.environment.name} is back."))
     return 0
 
 
@@ -44,12 +44,13 @@ def move(session: Session, reference: str, location: str) -> int:
     admission = session.admission
     operation = followed(session, lambda: admission.move(reference, location))
     session.output.result(
-        operation.result, _told(operation, f"{operation.environment.name} is at {operation.environment.prefix} now.")
+        operation.result, told(operation, f"{operation.environment.name} is at {operation.environment.prefix} now.")
     )
     return 0
 
 
-def _told(operation: Operation, end: str) -> list[str]:
+def told(operation: Operation, end: str) -> list[str]:
+    """Return what is said at the end: what differs from before, a line each."""
     differences = (operation.result or {}).get("differences")
     if differences is None:  # its worker died after all was done, and what differs was not noted
         return [end]

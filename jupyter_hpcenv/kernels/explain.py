@@ -97,6 +97,23 @@ _FAILURES = {
         "The environment “{name}” is not used by you any more.",
         "The launch script that was made for you, to start what lies in {prefix}, is gone.",
     ),
+    "build_missing": (
+        "The environment “{name}” is not built for this computer.",
+        "This computer is {target}, and {prefix} has builds for {builds}. What was built for another kind of computer "
+        "may stop here in the middle, so it is not started.",
+    ),
+    "build_stale": (
+        "The build of the environment “{name}” for {target} is older than its packages.",
+        "Packages in {prefix} were changed since it was built for {target}, so it would run others than elsewhere.",
+    ),
+    "build_gone": (
+        "The build of the environment “{name}” for {target} is gone.",
+        "It has builds for {builds}, but the folder of this one, below {prefix}, is not there any more.",
+    ),
+    "build_python_gone": (
+        "The Python of the environment “{name}” is gone from its build for {target}.",
+        "The build lies in {prefix} or below it, and its bin/python can not be run here.",
+    ),
     "no_python": (
         "The modules of the environment “{name}” bring no Python.",
         "The environment consists of modules alone, and none of them puts a python on PATH.",
@@ -125,6 +142,8 @@ _ADVICE_OF_CONDA = {
     "python_gone": "install python into the environment in the Environments panel or with “jupyter hpcenv install”",
 }
 
+_BUILD = "run “jupyter hpcenv build {reference} --target {target}” in a terminal, and wait until it is done"
+
 _USE_AGAIN = "use it again in the Environments panel or with “jupyter hpcenv use”, or “adopt” if another tool made it"
 
 #: What to do about it.
@@ -143,6 +162,10 @@ _ADVICE = {
     "modules_late": f"try again. If it happens again, {_MODULES}",
     "no_module_system": "start on a computer that has it, for example another partition",
     "no_python": _MODULES,
+    "build_missing": _BUILD,
+    "build_stale": _BUILD,
+    "build_gone": _BUILD,
+    "build_python_gone": _BUILD,
 }
 
 
@@ -158,17 +181,21 @@ def explanation(reason: str, facts: dict[str, str], words: str = "") -> list[str
         failures, advices = {**_FAILURES, **_FAILURES_OF_CONDA}, {**_ADVICE, **_ADVICE_OF_CONDA}
     title, why = failures[reason]
     owner = facts.get("owner") or "somebody else"
-    why = why.format(name=name, prefix=prefix, owner=owner, state=_state_of(prefix) if reason == "python_gone" else "")
+    target, builds = facts.get("target") or "of another kind", facts.get("builds") or "others"
+    state = _state_of(prefix) if reason == "python_gone" else ""
+    why = why.format(name=name, prefix=prefix, owner=owner, state=state, target=target, builds=builds)
     if reason == "untrusted":
         why = f"{why} {words}".rstrip()
         words = ""
     if facts.get("packages"):
         why = f"{why} The list of its packages, as it was on {facts.get('since')}, is in {facts['packages']}."
     advice = advices.get(reason, f"if the folder or the Python can come back, bring it back; otherwise {_AGAIN}")
+    reference = "/".join(filter(None, [facts.get("location", "").replace("elsewhere", ""), name]))
+    advice = advice.format(reference=reference, target=target)
     said = cleaned(words)
-    speaker = "This was said" if reason.startswith("activation") else "The module system said"
+    speaker = "This was said" if reason.startswith(("activation", "build_")) else "The module system said"
     return [
-        title.format(name=name),
+        title.format(name=name, target=target),
         f"{why} Nothing was run.",
         *([f"{speaker}:\n{said}{PLAIN}"] if said else []),
         f"What to do: {advice}. "
@@ -271,6 +298,7 @@ def main(arguments: list[str]) -> int:
     reason = arguments[0] if arguments else "incomplete"
     facts, language = facts_of(Path(__file__).parent), language_of(Path(__file__).parent)
     words = os.environ.pop("HPCENV_WORDS", "")
+    facts["target"], facts["builds"] = os.environ.pop("HPCENV_TARGET", ""), os.environ.pop("HPCENV_BUILDS", "")
     if reason == "untrusted":
         words = distrusted(Path(__file__).parent)
     connection = connection_file(arguments)

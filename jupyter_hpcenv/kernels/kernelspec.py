@@ -38,6 +38,9 @@ from .logos import logos
 
 STUB = "stub.sh.j2"
 
+#: The entry point by which Jupyter finds what starts kernels in jobs.
+PROVISIONER = "hpcenv-batch"
+
 _METADATA_VERSION = 1
 _STALE = 86_400.0  # seconds; what a crash left aside is older than any publish takes
 
@@ -67,6 +70,12 @@ def kernel_json(
             },
         },
     }
+    if record.profile:  # only its name: what it means is the site's to say at each start
+        spec["interrupt_mode"] = "message"
+        spec["metadata"]["kernel_provisioner"] = {
+            "provisioner_name": PROVISIONER,
+            "config": {"profile": record.profile},
+        }
     if "kernel_protocol_version" in facts:
         spec["kernel_protocol_version"] = facts["kernel_protocol_version"]
     return spec
@@ -99,6 +108,7 @@ def render_stub(
         "only_modules": record.manager == "modules",
         # With modules, or packages of its Python, it can lie elsewhere: the launch script sees to that.
         "ipykernel": bool(record.kernelspec) and record.modules is None and not record.system_site_packages,
+        "several": bool(record.target),  # the launch script looks at the build that it chooses
         "program": language.program if language else "",
         "settings": [f"{name}={value}" for name, value in language.variables.items()] if language else [],
     }

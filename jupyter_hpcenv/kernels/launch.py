@@ -15,12 +15,13 @@ import msgspec
 
 from ..errors import HpcenvError
 from ..files import explain, write_atomic
-from ..models import ModuleSet, Record
+from ..models import Build, ModuleSet, Record
 from ..names import check_variable
 from ..site import Site
 from ..site.conda_prefix import RUNNER, Activation, default_name, read_activation
 from ..site.loader import LOADER
 from ..site.rendering import render
+from ..site.target import SCRIPT, VARIABLES
 
 TEMPLATE = "launch.sh.j2"
 
@@ -39,16 +40,25 @@ def render_launch(
     cache: bool = True,
     activation: Activation | None = None,
     beside: Path | None = None,
+    target_variables: Sequence[str] = VARIABLES,
+    build_missing: bool = False,
 ) -> str:
     """Return the text of the launch script; pure.
 
     *variables* are the site's; the record's own win. *timeout* is for loading modules and for the scripts of a conda
     environment, *cache* for modules; *activation* is what a conda environment does when it is activated, as far as
-    it is known; *beside* is the folder for what the script needs, if that is not the prefix's own. Raises
-    `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template that would leave modules
-    or activation out, and what `jupyter_hpcenv.site.rendering.render` raises.
+    it is known; *beside* is the folder for what the script needs, if that is not the prefix's own; *target_variables*
+    tell which of several builds is for a computer, and with *build_missing* one that is not there is begun. Raises
+    `InvalidVariable` for a variable that may not be set, `HpcenvError` for a site's template that would leave modules,
+    activation or the choice of a build out, and what `jupyter_hpcenv.site.rendering.render` raises.
     """
-    text = render(TEMPLATE, template_dirs, _values(record, variables, timeout, cache, activation, beside))
+    values = _values(record, variables, timeout, cache, activation, beside, target_variables, build_missing)
+    text = render(TEMPLATE, template_dirs, values)
+    if record.target and SCRIPT.name not in text:
+        raise HpcenvError(
+            f"The site's template {TEMPLATE} does not choose among builds, and “{record.name}” has several.",
+            hints=['Put {% if targets %}{% include "launch_targets.sh.j2" %}{% endif %} at its beginning.'],
+        )
     if record.modules and "load.bash" not in text:
         raise HpcenvError(
             f"The site's template {TEMPLATE} does not load modules, and “{record.name}” needs some.",
@@ -70,7 +80,20 @@ def samples(record: Record, modules: ModuleSet) -> dict[str, list[Mapping[str, o
     conda = msgspec.structs.replace(record, manager="conda", creator="rattler", installer="rattler")
     known = Activation(variables={"A": "b 'c'"}, digests=["0" * 64 + "  conda-meta/state"])
     kinds = [msgspec.structs.replace(each, modules=loaded) for each in (record, conda) for loaded in (None, modules)]
+    kinds.append(msgspec.structs.replace(record, target="sample", builds={"other": _build_like(record)}))
     return {TEMPLATE: [_values(each, {}, _TIMEOUT, cache, known) for each in kinds for cache in (False, True)]}
+
+
+def _build_like(record: Record) -> Build:
+    return Build(
+        target="other",
+        prefix=f"{record.prefix}/.hpcenv/builds/other",
+        python=record.python,
+        python_path=record.python_path,
+        platform=record.platform,
+        created="",
+        operation="",
+    )
 
 
 def _values(
@@ -80,6 +103,8 @@ def _values(
     cache: bool,
     activation: Activation | None,
     beside: Path | None = None,
+    target_variables: Sequence[str] = VARIABLES,
+    build_missing: bool = False,
 ) -> dict[str, Any]:
     """Return what the template may say of an environment; raises `InvalidVariable`."""
     merged = {**variables, **record.variables}
@@ -98,8 +123,27 @@ def _values(
         "kernel": bool(record.kernelspec),
         "only_modules": record.manager == "modules",
         "variables": [[name, value] for name, value in merged.items()],
+        **_targets(record, target_variables, build_missing),
         **_modules(record.modules, loader, timeout, cache),
         **_conda(record, activation or Activation(), timeout, str(folder / RUNNER.name)),
+    }
+
+
+def _targets(record: Record, variables: Sequence[str], build_missing: bool) -> dict[str, Any]:
+    """Return what the templates need to know of further builds."""
+    if not record.target:
+        return {"targets": False}
+    return {
+        "targets": True,
+        "target": record.target,
+        "target_script": str(launch_path(Path(record.prefix)).with_name(SCRIPT.name)),
+        "target_variables": list(variables),
+        "builds": [
+            {"target": name, "prefix": build.prefix, "stale": build.edition != record.edition}
+            for name, build in record.builds.items()
+        ],
+        "build_missing": build_missing,
+        "built_for": ", ".join([record.target, *record.builds]),
     }
 
 
@@ -177,6 +221,8 @@ def _rendered(record: Record, site: Site, beside: Path | None = None) -> str:
         cache=site.module_cache,
         activation=read_activation(Path(record.prefix)) if record.manager == "conda" else None,
         beside=beside,
+        target_variables=site.target_variables,
+        build_missing=site.build_missing,
     )
 
 

@@ -19,6 +19,7 @@ from ..models import EnvironmentPatch, EnvironmentState, Kernel, KernelPatch, Mo
 from ..names import check_display_name, check_variables, kernel_name
 from ..process import environment
 from ..site import Site
+from ..site.target import alone
 from .faces import bring_in_step
 from .surroundings import captured_again
 
@@ -39,7 +40,8 @@ def patched(record: Record, patch: EnvironmentPatch) -> Record:
         msgspec.structs.replace(kernel, display_name=title) if kernel.display_name == record.display_name else kernel
         for kernel in record.kernels
     ]
-    return revised(record, display_name=title, variables=variables, kernels=renamed, changed=utc_now())
+    profile = record.profile if patch.profile is msgspec.UNSET else patch.profile
+    return revised(record, display_name=title, variables=variables, profile=profile, kernels=renamed, changed=utc_now())
 
 
 def with_modules(record: Record, modules: ModuleSet | None) -> Record:
@@ -49,7 +51,7 @@ def with_modules(record: Record, modules: ModuleSet | None) -> Record:
             f"{record.name} is made of modules alone, so it can not do without them.",
             hints=["Name the modules that it is to have, or delete it."],
         )
-    return msgspec.structs.replace(record, modules=modules)
+    return msgspec.structs.replace(record, modules=modules, edition=record.edition + 1)
 
 
 def with_activation(record: Record, dialect: str) -> Record:
@@ -93,7 +95,7 @@ def proven(record: Record, site: Site) -> Record:
 
     Raises `PreflightFailed`.
     """
-    launch = kernels.write_launch(record, site, name="launch.next")
+    launch = kernels.write_launch(alone(record), site, name="launch.next")
     try:
         env = environment(site.passthrough)
         preflight = kernels.prove(record, launch, env, lambda: None, float(site.preflight_timeout))
@@ -108,6 +110,7 @@ _WORDS = {
     "display_name": "display name",
     "variables": "variables",
     "modules": "modules",
+    "profile": "profile",
     "kernels": "kernels",
     "activation": "activation files",
 }

@@ -24,7 +24,8 @@ from ..names import kernel_name, secret_warnings
 from ..process import environment, stop_marked
 from ..site import Site
 from ..site.config import username
-from . import bytecode
+from ..site.target import alone
+from . import bytecode, several
 from .faces import publish_faces
 from .ground import break_ground, clear_ground
 from .surroundings import captured_again, surroundings
@@ -47,6 +48,8 @@ class Work(msgspec.Struct, kw_only=True):
     """The manifest that it is built for."""
     closed: bool = False
     """Whether nobody else may enter the prefix, until somebody opens it."""
+    target: str = ""
+    """For which kind of computer it is, where it is to have several builds."""
 
 
 def steps(manager: Manager, request: CreateRequest, *, modules: bool) -> list[Step]:
@@ -95,17 +98,24 @@ def create(
     report: Reporter,
     guard: Callable[[], None],
     before: Record | None = None,
+    commit: Callable[[Record], None] | None = None,
 ) -> Record:
     """Build what *request* asks for at ``target.prefix`` and return its record; called by the worker.
 
     *guard* raises when another process has taken the operation over: it is asked at the commit, and
-    before anything is removed. *before* is the record of an environment that is built again.
+    before anything is removed. *before* is the record of an environment that is built again. *commit* is called
+    instead of writing the record and what follows from it, where the prefix is not to be an environment of its own.
     """
     prefix = Path(target.prefix)
     try:
-        record = _build(request, work, target, operation, site, manager, report, guard, before)
+        record = _build(
+            request, work, target, operation, site, manager, report, guard, before, inner=commit is not None
+        )
         report.step("publish")
         report.check()
+        if commit is not None:
+            commit(record)
+            return record
         Records(site).write(record, guard)
     except BaseException as error:
         with contextlib.suppress(Interrupted):  # whoever took over cleans, and may have begun anew there
@@ -117,6 +127,8 @@ def create(
     if warning := manager.arrived(prefix):
         report.line("warning", warning)
     try:
+        if record.target:  # until now the launch script had nothing to choose from, so that the proof started this one
+            several.write_launches(record, site, guard)
         Records(site).write_copy(record)
         publish_faces(record, site)
     except HpcenvError as error:
@@ -134,6 +146,13 @@ def plan(
     return manager.plan(work.choice, work.requirements, Path(target.prefix), report, around)
 
 
+def fetch(request: CreateRequest, work: Work, site: Site, manager: Manager, folder: Path, report: Reporter) -> Choice:
+    """Put what a build needs into *folder*, its operation's, and return the choice by which it needs no network."""
+    captured = _captured(work, site, report) if work.modules else None
+    around = surroundings(captured, request.build_variables)
+    return manager.fetch(work.choice, work.requirements, folder, report, around)
+
+
 def _build(
     request: CreateRequest,
     work: Work,
@@ -144,6 +163,8 @@ def _build(
     report: Reporter,
     guard: Callable[[], None],
     before: Record | None,
+    *,
+    inner: bool,
 ) -> Record:
     prefix = Path(target.prefix)
     if request.kernel:
@@ -151,8 +172,9 @@ def _build(
     for warning in secret_warnings(work.variables):
         report.line("warning", warning)
     break_ground(prefix, operation, closed=work.closed)
-    with contextlib.suppress(HpcenvError):
-        trash.make_folder(prefix)  # now, so that deleting needs no room on a full disk
+    if not inner:
+        with contextlib.suppress(HpcenvError):
+            trash.make_folder(prefix)  # now, so that deleting needs no room on a full disk
     captured = _captured(work, site, report)
     around = surroundings(captured, request.build_variables)
     built = manager.create(work.choice, work.requirements, prefix, report, around)
@@ -161,6 +183,9 @@ def _build(
     title = request.display_name or f"{request.name} (Python {'.'.join(built.python.split('.')[:2])})"
     own_python = built.python_path if manager.name == "modules" else ""
     now = utc_now()
+    platform = site.platform()
+    if work.target:  # a job need not know the site's name of what it runs on
+        platform.target = work.target
     record = Record(
         id=target.id,
         name=target.name,
@@ -182,12 +207,16 @@ def _build(
         display_name=title,
         kernels=[Kernel(name=kernel_name(target.location, target.name), display_name=title)] if request.kernel else [],
         kernelspec=kernels.derive(prefix, own_python, around.environ) if request.kernel else {},
-        platform=site.platform(),
+        platform=platform,
+        on=request.on,
+        profile=request.profile if request.kernel else "",
         owner=username(),
         created=now,
         changed=now,
         operation=operation,
         preinstalled=work.preinstalled,
+        target=work.target,
+        targets=request.targets,
     )
     if before is not None:
         record = _as_before(record, before)
@@ -196,7 +225,7 @@ def _build(
         record.kernels += others
         for warning in refused:
             report.line("warning", warning)
-    launch = kernels.write_launch(record, site, guard)
+    launch = kernels.write_launch(alone(record), site, guard)
     report.step("prove")
     if not record.python:
         report.line("output", "There is no Python in it, so nothing was started.")
@@ -216,10 +245,14 @@ def _as_before(record: Record, before: Record) -> Record:
         channels=before.channels or record.channels,
         virtual_packages=before.virtual_packages,
         variables=before.variables,
+        profile=before.profile,
         display_name=before.display_name,
         kernels=before.kernels,
         activation=before.activation,
         preinstalled=before.preinstalled,
+        target=before.target,
+        targets=before.targets,
+        edition=before.edition + 1,
         created=before.created,
         revision=before.revision + 1,
     )

@@ -17,6 +17,8 @@ from ..models import Environment, Record
 from ..site import Site
 from ..site.config import username
 from ..site.locations import ELSEWHERE, root_of
+from ..site.target import parts
+from . import several
 
 
 def publish_faces(record: Record, site: Site) -> None:
@@ -33,6 +35,7 @@ def publish_faces(record: Record, site: Site) -> None:
     for name, facts in kernels.published(site).items():
         if facts.get("environment") == record.id and name not in wanted:
             kernels.unpublish(name, site)
+    write_own_scripts(record, site)
     write_scripts(record, site)
     for dialect in record.activation:
         with contextlib.suppress(InvalidRequest, NameTaken):  # said when it was installed; kernels do not need it
@@ -52,7 +55,8 @@ def script_of(record: Record, dialect: str) -> Path:
 
 def needs_scripts(record: Record) -> bool:
     """Tell whether there is more to do in a shell than a venv's own scripts know."""
-    return bool(record.modules or record.variables or record.manager == "conda")  # conda's packages bring no scripts
+    of_conda = record.manager == "conda"  # its packages bring no scripts
+    return bool(record.modules or record.variables or of_conda or record.target)
 
 
 def write_scripts(record: Record, site: Site) -> None:
@@ -71,13 +75,28 @@ def write_scripts(record: Record, site: Site) -> None:
             raise explain(error, path) from error
 
 
+def write_own_scripts(record: Record, site: Site) -> None:
+    """Write into each build the scripts that those of the environment choose from."""
+    for _, alone, _ in parts(record) if record.target else []:
+        if not Path(alone.prefix).is_dir():
+            continue
+        for dialect, name in activation.OWN.items():
+            path = Path(alone.prefix) / ".hpcenv" / name
+            with contextlib.suppress(InvalidRequest):  # as above
+                text = activation.render_activation(dialect, alone, site)
+                try:
+                    write_atomic(path, text.encode(), 0o644)
+                except OSError as error:
+                    raise explain(error, path) from error
+
+
 def bring_in_step(record: Record, records: Records, site: Site, guard: Callable[[], None]) -> None:
     """Write all faces of a record that was changed, and its copy last: that says that they are done.
 
     *guard* raises `Busy` when somebody else has taken the claim over; what they made is not written over.
     """
     guard()
-    kernels.write_launch(record, site, guard)
+    several.write_launches(record, site, guard)
     guard()
     publish_faces(record, site)
     guard()

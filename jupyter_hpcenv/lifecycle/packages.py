@@ -244,6 +244,7 @@ def _recorded(record: Record, outcome: Outcome, operation: str, around: Surround
         python_path=outcome.python_path,
         kernelspec=derived,
         operation=operation,
+        edition=record.edition + 1,
         changed=utc_now(),
     )
     return change.with_languages(changed)

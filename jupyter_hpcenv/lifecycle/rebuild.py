@@ -76,7 +76,7 @@ def rebuild(
         if work.aside:
             set_aside(work.before, guard)
         try:
-            record = _built(work, target, operation, site, manager, report, guard)
+            record = built(work, target, operation, site, manager, report, guard)
         except BaseException as error:
             if _committed(prefix, operation):  # it is there, and only its kernel is not
                 with contextlib.suppress(HpcenvError):
@@ -96,7 +96,7 @@ def rebuild(
     return record, differences
 
 
-def _built(
+def built(
     work: Work,
     target: Target,
     operation: str,
@@ -104,11 +104,15 @@ def _built(
     manager: Manager,
     report: Reporter,
     guard: Callable[[], None],
+    commit: Callable[[Record], None] | None = None,
 ) -> Record:
-    """Build with the exact packages; what is found not to exist any more is given up, first one by one, then all."""
+    """Build with the exact packages; what is found not to exist any more is given up, first one by one, then all.
+
+    *commit* is as `create.create` takes it.
+    """
 
     def build(of: create.Work) -> Record:
-        return create.create(work.request, of, target, operation, site, manager, report, guard, work.before)
+        return create.create(work.request, of, target, operation, site, manager, report, guard, work.before, commit)
 
     if work.exact is None:
         report.line("warning", "Its exact packages were not kept, so it is built from what was asked for.")

@@ -171,6 +171,15 @@ class Manager(Configurable, metaclass=ManagerMeta):
     ) -> Built:
         """Build *prefix* as decided; whole, or an error is raised and the caller removes what is there."""
 
+    #: Whether `fetch` is there: what a build needs can be fetched apart from it.
+    fetches: ClassVar[bool] = False
+
+    def fetch(
+        self, choice: Choice, requirements: list[str], folder: Path, report: Reporter, around: Surroundings
+    ) -> Choice:
+        """Put all that `create` needs into *folder*, and return the choice by which it needs no network any more."""
+        raise WrongState(f"The manager {self.name} can not fetch packages apart from a build.")
+
     @abstractmethod
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed in *prefix*, read from its files."""

@@ -22,6 +22,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -280,6 +281,29 @@ def install(
     if not done.ok:
         raise failure(choice.installer, watch.lines, providers)
     watch.end()
+
+
+def download(choice: Choice, wanted: Path, folder: Path, env: Mapping[str, str], report: Reporter) -> None:
+    """Download what the file *wanted* names, and what that needs, into *folder*; source archives come with setuptools.
+
+    uv can not, so pip does it, whoever installs afterwards.
+    """
+    pip = [choice.python.path, f"{_carried('pip', choice)}/pip"]
+    fixed = ["download", "--no-color", "--progress-bar", "raw", "--dest", str(folder)]
+    watch = Watch(report, "pip")
+    done = run(
+        [*pip, *fixed, *options(msgspec.structs.replace(choice, installer="pip")), "-r", str(wanted)],
+        env=env,
+        cwd=wanted.parent,
+        on_line=watch.line,
+        check=report.check,
+    )
+    if not done.ok:
+        raise failure("pip", watch.lines)
+    if any(path.suffix != ".whl" for path in folder.iterdir()):
+        done = run([*pip, *fixed, "setuptools", "wheel"], env=env, cwd=wanted.parent, check=report.check)
+        if not done.ok:
+            raise failure("pip", [clean(line) for line in done.tail])
 
 
 def command(choice: Choice, prefix: Path) -> list[str]:

@@ -7,9 +7,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import msgspec
 from traitlets import Bool, Enum, Float, List, TraitError, Unicode, validate
 
 from ..errors import InvalidRequest, ManagerNotFound
@@ -284,6 +285,26 @@ class VenvManager(Manager):
             tools=_told(tools),
             python=python_of(prefix, choice.python),
             python_path=choice.python.path,
+        )
+
+    fetches: ClassVar[bool] = True
+
+    def fetch(
+        self, choice: Choice, requirements: list[str], folder: Path, report: Reporter, around: Surroundings
+    ) -> Choice:
+        """Download the archives of *requirements* and of what they need, as the Python that was chosen wants them."""
+        inherited = around.environ or environment(self._site.passthrough)
+        env = installers.build_environment(inherited, choice, folder, around)
+        env.pop("VIRTUAL_ENV", None)
+        wheels = folder / "wheels"
+        wheels.mkdir(mode=0o700, exist_ok=True)
+        with self._own_folder() as own:
+            locked = choice.options.get("locked")
+            lines = locked if isinstance(locked, list) else requirements
+            wanted = installers.write_requirements(own, lines, choice.kernel and not locked)
+            installers.download(choice, wanted, wheels, env, report)
+        return msgspec.structs.replace(
+            choice, options={**choice.options, "index_url": "", "find_links": [str(wheels)], "no_index": True}
         )
 
     @contextlib.contextmanager

@@ -38,6 +38,7 @@ from ..process import MARKER, environment, identity, kill, reap_workers, spawn_w
 from ..site import Site
 from . import liveness
 from .folder import Folder, seconds_since
+from .queue import Queue, ended, fetched, job_of, seen, waiting
 
 __all__ = ["Operations", "Own"]
 
@@ -52,6 +53,11 @@ class Operations:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+
+    @property
+    def queue(self) -> Queue:
+        """The jobs of those operations that the batch system carries out."""
+        return Queue(self._site, self.root)
 
     @property
     def root(self) -> Path:
@@ -112,20 +118,29 @@ class Operations:
             raise
         folder = Folder(root / ticket.id)
         try:
-            self._start(folder)
+            self._start(folder, ticket)
         except BaseException:
             remove_tree(folder.path)
             raise
         return self._shown(folder)
 
-    def _start(self, folder: Folder) -> int:
+    def send(self, folder: Folder, ticket: Ticket) -> None:
+        """Send the job of an operation for which a worker here has fetched what it needs; raises `BatchRefused`."""
+        self._start(folder, ticket)
+
+    def _start(self, folder: Folder, ticket: Ticket) -> None:
         safe_path = ["-P"] if sys.version_info >= (3, 11) else []
+        what_it_is = self._site.target_variables  # of this computer; a job finds those of its own
         env = environment(
-            self._site.passthrough,
+            [*self._site.passthrough, *(what_it_is if ticket.batch is None else [])],
             {"JUPYTER_DATA_DIR": str(self._site.data_dir.parent), MARKER: folder.id},
         )
         argv = [sys.executable, *safe_path, "-m", "jupyter_hpcenv.worker", str(folder.path)]
-        return spawn_worker(argv, env=env, log=folder.path / "worker.out")
+        if ticket.batch is not None and not (ticket.fetch and fetched(folder) is None):
+            self.queue.send(folder, ticket, argv, {k: v for k, v in env.items() if k not in what_it_is})
+            return
+        before = self._site.build_command if self._site.build_where == "command" else []
+        spawn_worker([*before, *argv], env=env, log=folder.path / "worker.out")
 
     # -- reading --------------------------------------------------------
 
@@ -182,6 +197,7 @@ class Operations:
         if liveness.is_dead(folder, status, ticket):
             state = "interrupted"
             error = error or gone(folder, status).body()
+        job = seen(job_of(folder), state)
         number = sum(step.state != "todo" for step in status.steps)
         return Operation(
             id=ticket.id,
@@ -201,6 +217,8 @@ class Operations:
             error=error,
             result=status.result,
             log_size=folder.log_size(),
+            job=job,
+            waiting=waiting(job) if job is not None and state == "pending" else "",
         )
 
     # -- changing -------------------------------------------------------
@@ -217,7 +235,12 @@ class Operations:
         if status.process is not None and not status.closing:
             terminate(status.process)
             wake(status.process)
+        self.queue.cancel(folder, status)
         return self._shown(folder)
+
+    def look_at_queue(self) -> bool:
+        """Bring the jobs of unfinished operations up to date, where it is time; tell whether the queue was asked."""
+        return self.queue.look(self.folders())
 
     def insist(self, identifier: str) -> bool:
         """Kill the worker of an operation that was cancelled longer ago than the site is patient; tell whether it went.
@@ -227,7 +250,11 @@ class Operations:
         """
         folder = self.folder(identifier)
         status = folder.status()
-        if status.state in FINISHED or status.process is None or status.closing or not folder.cancelling:
+        if status.state in FINISHED or status.closing or not folder.cancelling:
+            return False
+        if self.queue.insist(folder):
+            return True
+        if status.process is None:
             return False
         return _watch.silence(folder.cancel_path) > self._site.cancel_patience and kill(status.process)
 
@@ -259,7 +286,9 @@ class Operations:
     def unfinished_dead(self) -> Sequence[tuple[Folder, Ticket]]:
         """Return operations whose worker is gone and that nobody has closed yet."""
         found = []
-        for folder in self.folders():
+        folders = self.folders()
+        self.queue.look(folders)
+        for folder in folders:
             with contextlib.suppress(BrokenRecord, FileNotFoundError):
                 status = folder.status()
                 if status.state not in FINISHED:
@@ -273,6 +302,8 @@ class Operations:
 def gone(folder: Folder, status: Status) -> Interrupted:
     """Return the error that says that a worker went away, with its last words."""
     running = next((step.title for step in status.steps if step.state == "running"), "")
+    if (job := job_of(folder)) is not None and job.reason != "Refused":
+        return ended(job, folder.ticket(), running)
     return Interrupted(
         "The worker went away before it was done" + (f", at “{running}”." if running else "."),
         hints=["Ask for it again; what was downloaded is still in the cache."],
@@ -285,13 +316,16 @@ class Own:
 
     Owning is one atomic write of a status with a fresh fencing id; an earlier owner that wakes up finds
     another id there (`still`) and must not publish. A worker begins with the state “running”; raises
-    `Interrupted` for who came too late.
+    `Interrupted` for who came too late. *again* is for the worker of a job that was queued anew, after its node failed
+    under the earlier one.
     """
 
-    def __init__(self, folder: Folder, state: str = "") -> None:
+    def __init__(self, folder: Folder, state: str = "", *, again: bool = False) -> None:
         self.folder = folder
         self.ticket = folder.ticket()
         self.status = folder.status()
+        if again and self.status.state == "running" and not self.status.closing:
+            self._anew()
         if state == "running" and self.status.state != "pending":
             raise Interrupted("Another process has closed this operation.")
         before, self.status.owner = self.status.owner, secrets.token_hex(8)
@@ -306,6 +340,15 @@ class Own:
             self._log = os.open(folder.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise explain(error, folder.log_path) from error
+
+    def _anew(self) -> None:
+        self.status.state, self.status.steps, self.status.progress = "pending", [], None
+
+    def put_back(self) -> None:
+        """Let the operation wait once more: whether its job is over or queued anew is the batch system's to say."""
+        self._anew()
+        self.status.process, self.status.steps = None, self.ticket.steps
+        self.save()
 
     def still(self) -> bool:
         """Tell whether this is the owner yet."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models import Environment, Operation
 
 VERBS = frozenset(
-    ("create", "plan", "change", "plan_change", "repair", "rebuild", "move", "share", "unshare"),
+    ("create", "plan", "change", "plan_change", "repair", "rebuild", "move", "build", "share", "unshare"),
 )
 OTHER = "other"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -26,8 +27,8 @@ ACTIVE, IDLE = 0.5, 2.0
 #: Seconds after which a running operation is read even if its files did not change: its worker may be dead.
 REREAD = 5.0
 
-Stamp = tuple[int, int, int, bool]
-_MISSING: Stamp = (0, 0, 0, False)
+Stamp = tuple[int, int, int, int, bool]
+_MISSING: Stamp = (0, 0, 0, 0, False)
 
 
 class OperationsPoller(Poller):
@@ -62,6 +63,7 @@ class OperationsPoller(Poller):
         for gone in self._active.keys() - there:
             del self._active[gone]
             self._told.pop(gone, None)
+        desk.operations.look_at_queue()
         busy = False
         for identifier in sorted(there - self._over):
             busy |= self._follow(desk, root / identifier)
@@ -99,14 +101,14 @@ class OperationsPoller(Poller):
             self._finished()
             return False
         self._active[operation.id] = (stamp, time.monotonic())
-        return operation.host == socket.gethostname()
+        return operation.job is None and operation.host == socket.gethostname()
 
     def _compare(self, operation: Operation) -> None:
         """Tell the operation if it stands otherwise than when it was told last.
 
         What was there when the server started is only remembered: who connects lists it.
         """
-        now = {"host": operation.host, **summary(operation)}
+        now = {"host": "" if operation.job else operation.host, **summary(operation)}
         before = self._told.get(operation.id)
         self._told[operation.id] = now
         if before != now and self._begun:
@@ -125,6 +127,7 @@ def summary(operation: Operation) -> dict[str, Any]:
         "environment_id": operation.environment.id,
         "name": operation.environment.name,
         "location": operation.environment.location,
+        "waiting": operation.waiting,
     }
 
 
@@ -133,4 +136,7 @@ def _stamp(folder: Path) -> Stamp:
         facts = (folder / "status.json").stat(follow_symlinks=False)
     except OSError:
         return _MISSING
-    return (facts.st_mtime_ns, facts.st_ino, facts.st_size, (folder / "cancel").exists())
+    job = 0
+    with contextlib.suppress(OSError):
+        job = (folder / "job.json").stat(follow_symlinks=False).st_ino  # each look that found news replaced it
+    return (facts.st_mtime_ns, facts.st_ino, facts.st_size, job, (folder / "cancel").exists())

@@ -17,18 +17,20 @@ from typing import Any
 
 from jupyter_core.paths import jupyter_data_dir
 from traitlets import Bool, Dict, Enum, Int, List, TraitError, Unicode, default, validate
-from traitlets.config import Config, Configurable
+from traitlets.config import Config
 
 from ..errors import InvalidName, InvalidVariable
 from ..files import make_private
 from ..models import Platform
 from ..names import check_location_name, check_variable
+from . import target
+from .batch import BatchTraits
 
 #: Who may be asked for quotas.
 QUOTAS = ("auto", "lfs", "quota", "none")
 
 
-class Site(Configurable):
+class Site(BatchTraits):
     """Where environments may lie, which Pythons exist, and what every kernel gets."""
 
     locations = Dict(
@@ -285,6 +287,7 @@ class Site(Configurable):
             arch=platform.machine(),
             partition=self.partition,
             glibc=glibc(),
+            target=target.current(self.target_variables),
         )
 
     def effective(self) -> dict[str, Any]:
@@ -317,11 +320,7 @@ def _wrong_fact(value: dict[str, Any]) -> str:
 
 def os_release() -> str:
     """Return the operating system as its release file names it, for example ``debian12``."""
-    try:
-        facts = platform.freedesktop_os_release()
-    except OSError:
-        return platform.system().lower()
-    return facts.get("ID", "linux") + facts.get("VERSION_ID", "").partition(".")[0]
+    return target.release(Path("/"))
 
 
 def glibc() -> str:

@@ -1,5 +1,6 @@
 /** The REST interface, one method a route; see docs/reference/rest.md. */
 import { ServerConnection } from '@jupyterlab/services';
+import type { IPartition } from './batch';
 import { IRequestOptions, request } from './request';
 import type {
   Dialect,
@@ -34,6 +35,11 @@ export class Api {
   clock = 0;
 
   constructor(readonly settings: ServerConnection.ISettings) {}
+
+  /** What the batch system offers; it is asked for it, so that takes a moment. */
+  targets(): Promise<{ partitions: IPartition[] }> {
+    return this.send('GET', ['targets']);
+  }
 
   site(): Promise<ISite> {
     return this.send('GET', ['site']);

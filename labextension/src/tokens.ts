@@ -1,4 +1,5 @@
 /** The words of the REST interface as types, and the names by which other parts find this extension. */
+import type { IBatchRequest } from './batch';
 import { Token } from '@lumino/coreutils';
 import type { EnvironmentsModel } from './model';
 import type { IPreset } from './preset';
@@ -69,6 +70,12 @@ export interface IEnvironmentDetail extends IEnvironment {
   changed: string;
   operation: string;
   preflight: { kind: 'kernel' | 'import'; seconds: number; at: string } | null;
+  /** For which kind of computer its own prefix is, where it has several builds; else empty. */
+  target?: string;
+  /** The others, by target. */
+  builds?: Record<string, { created: string; edition: number }>;
+  /** Counts changes of packages; a build of another edition is outdated. */
+  edition?: number;
   /** With whom its owner shares it; an empty group means everybody on the machine. Null: with nobody. */
   shared: { group: string } | null;
   revision: number;
@@ -107,6 +114,8 @@ export interface ICreateRequest {
   creator?: string;
   extras?: string[];
   groups?: string[];
+  /** Build as a job of the batch system. */
+  on?: IBatchRequest | null;
 }
 
 /** With whom an environment is to be shared: a group, or everybody on the machine. */
@@ -169,6 +178,8 @@ export interface IOperation {
   error: IErrorBody | null;
   result: Record<string, unknown> | null;
   log_size: number;
+  /** What it waits for in the queue of the batch system; empty where it does not. */
+  waiting?: string;
 }
 
 /** A package of a plan. */

@@ -204,6 +204,7 @@ export class FakeServer {
   calls: ICall[] = [];
   answers = new Map<string, Answer>([
     ['GET site', site()],
+    ['GET targets', { system: '', where: 'here', partitions: [], message: 'There is none.' }],
     ['GET environments', []],
     ['GET operations', []],
     ['GET trash', []]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import archives, cpython, wheels
+from . import archives, compiled, cpython, wheels
 from .archives import PLACEHOLDER, SUBDIR, File, Package, tiny, write
 
 __all__ = ["CHECKOUT", "PLACEHOLDER", "SUBDIR", "File", "Package", "build", "fill", "index", "tiny", "write"]
@@ -74,7 +74,7 @@ def build(root: Path = CHECKOUT / ".cache") -> Path:
 
 def _digest(home: Path, found: Sequence[Path]) -> str:
     """Return a name for what the channels are made from: Python, wheels, and the code that makes them."""
-    makers = [Path(str(module.__file__)) for module in (archives, cpython, wheels)]
+    makers = [Path(str(module.__file__)) for module in (archives, compiled, cpython, wheels)]
     code = [path.read_text() for path in (*makers, Path(__file__))]
     inputs = [str(home), cpython.version(home), *(path.name for path in found), *code]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from . import compiled
 from .archives import PLACEHOLDER, File, Package, tiny
 from .wheels import MINOR, PLATLIB
 
@@ -46,6 +47,7 @@ def packages(prefix: Path) -> list[Package]:
             links[name] = os.readlink(path)
         elif path.is_file():
             files[name] = _movable(path, prefix)
+            files |= compiled.beside(name, files[name])
     python = Package(
         "python",
         version(prefix),

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
+from . import compiled
 from .archives import PLACEHOLDER, File, Package
 
 MINOR = "{}.{}".format(*sys.version_info)
@@ -135,6 +136,8 @@ def convert(path: Path) -> Package:
         files |= {f"bin/{_command(each)}": _launcher(each) for each in wheel.entry_points}
     files[f"{wheel.library}/{wheel.dist_info}/INSTALLER"] = File(b"conda\n")
     files[f"{wheel.library}/{wheel.dist_info}/RECORD"] = File("".join(_record(wheel, files)).encode())
+    for name, held in list(files.items()):
+        files |= compiled.beside(name, held)
     least = re.search(r">=\s*([\d.]+)", wheel.metadata["Requires-Python"] or "")
     return Package(
         wheel.name,

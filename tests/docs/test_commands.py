@@ -36,6 +36,7 @@ RUN = {
     "docs/how-to/users/check.md": "tests/cli/test_doctor.py::test_the_page_about_checks_as_printed",
     "docs/how-to/users/choose.md": "tests/docs/test_as_printed.py::test_the_page_about_choosing",
     "docs/how-to/users/conda.md": "tests/docs/test_as_printed.py::test_the_page_about_conda",
+    "docs/how-to/users/jobs.md": "tests/slurm/test_builds.py::test_the_page_as_printed",
     "docs/how-to/users/modules.md": "tests/docs/test_as_printed.py::test_the_page_about_modules",
     "docs/how-to/users/move.md": "tests/cli/test_places.py::test_the_pages_about_sizes_and_moves_as_printed",
     "docs/how-to/users/packages.md": "tests/integration/test_pages.py::test_the_page_about_packages",

@@ -7,6 +7,7 @@ so a point is the name of a call and its number; the calls are first counted in 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -15,13 +16,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
+from . import rounds
 
 T = TypeVar("T")
 
@@ -75,6 +78,7 @@ class Lane:
             "JUPYTER_PLATFORM_DIRS": "0",
             "PIP_CONFIG_FILE": os.devnull,
             "TMPDIR": str(folder),
+            "HPCENV_FAULTS": rounds.asked(),
             **{name: os.environ[name] for name in CACHES if name in os.environ},
         }
         self._driver = subprocess.Popen(
@@ -103,13 +107,13 @@ class Lane:
     # -- state ----------------------------------------------------------
 
     def keep(self, name: str) -> None:
-        """Keep the home as it is under a name."""
-        shutil.copytree(self.home, self.folder / name, symlinks=True)
+        """Keep the home as it is under a name, links between its files and all."""
+        subprocess.run(["cp", "-a", str(self.home), str(self.folder / name)], check=True)
 
     def back(self, name: str) -> None:
         """Put back what was kept."""
         shutil.rmtree(self.home)
-        shutil.copytree(self.folder / name, self.home, symlinks=True)
+        subprocess.run(["cp", "-a", str(self.folder / name), str(self.home)], check=True)
 
     # -- verbs ----------------------------------------------------------
 
@@ -157,6 +161,13 @@ class Lane:
         return points_in(trace, str(self.home))
 
 
+def kind_of(point: object) -> Hashable:
+    """Return what a sweep has to try at least once: each call, with each error; numbers are all alike."""
+    if isinstance(point, tuple):
+        return tuple(kind_of(part) for part in point)
+    return point.call if isinstance(point, Point) else point if isinstance(point, str) else ""
+
+
 def points_in(trace: str, below: str) -> list[Point]:
     """Read the points from the text of a trace: calls that changed something in the folder *below*."""
     found, count = [], dict[str, int]()
@@ -202,35 +213,56 @@ class Attached:
 
 @dataclass
 class Tally:
-    """How many points were injected, by verb and fault; written for people to read."""
+    """How many points were injected, and of how many, by verb and fault; written for people to read."""
 
     points: dict[str, dict[str, int]] = field(default_factory=dict)
     litter: dict[str, int] = field(default_factory=dict)
 
-    def add(self, verb: str, fault: str, injected: int, held: int, litter: int = 0) -> None:
-        self.points[f"{verb}: {fault}"] = {"injected": injected, "held": held}
+    def add(self, verb: str, fault: str, injected: int, held: int, *, of: int = 0, litter: int = 0) -> None:
+        """Count a sweep; *of* is how many points all rounds have, where this one has a share."""
+        self.points[f"{verb}: {fault}"] = {"injected": injected, "held": held, "of": max(of, injected)}
         if litter:
             self.litter[f"{verb}: {fault}"] = litter
-        print(f"{verb}: {fault}: {injected} points, the invariant held at {held}")
+        print(f"{verb}: {fault}: {injected} of {max(of, injected)} points, the invariant held at {held}")
+
+    def summary(self) -> dict[str, Any]:
+        total = {key: sum(each[key] for each in self.points.values()) for key in ("injected", "held", "of")}
+        return {"round": rounds.said(), "total": total, "points": self.points, "litter": self.litter}
 
     def write(self, path: Path) -> None:
-        total = {key: sum(each[key] for each in self.points.values()) for key in ("injected", "held")}
+        """Write it beside what other parts of the same tests have found, which run at the same time."""
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"total": total, "points": self.points, "litter": self.litter}, indent=1) + "\n")
+        with path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            earlier = json.loads(file.read() or "{}")
+            if earlier.get("round") == rounds.said() and earlier.get("commit") == rounds.commit():
+                told = Tally({**earlier["points"], **self.points}, {**earlier["litter"], **self.litter})
+            else:
+                told = self
+            file.truncate(0)
+            file.write(json.dumps({"commit": rounds.commit(), **told.summary()}, indent=1) + "\n")
+
+
+FOUND = CHECKOUT / "artefacts" / "faults.json"
+COUNTED = pytest.StashKey[Tally]()
 
 
 @pytest.fixture(scope="session")
-def tally() -> Iterator[Tally]:
-    counted = Tally()
+def tally(pytestconfig: pytest.Config) -> Iterator[Tally]:
+    counted = pytestconfig.stash[COUNTED] = Tally()
     yield counted
-    counted.write(CHECKOUT / "artefacts" / "faults.json")
+    counted.write(FOUND)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    path = CHECKOUT / "artefacts" / "faults.json"
-    if path.exists():
-        total = json.loads(path.read_text())["total"]
-        terminalreporter.write_line(f"faults: {total['injected']} points injected, {total['held']} held ({path})")
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if COUNTED in config.stash:
+        told = config.stash[COUNTED].summary()
+        total, held = told["total"], told["total"]["held"]
+        judged = "all held" if held == total["injected"] else f"{held:,} held"
+        terminalreporter.write_line(
+            f"faults: {total['injected']:,} of {total['of']:,} points injected, {told['round']}: {judged} ({FOUND})"
+        )
 
 
 #: States that verbs begin from, and how each is reached from an empty home.
@@ -278,8 +310,9 @@ class Rig:
         return lane
 
     def sweep(self, verb: str, fault: str, points: Sequence[T], at: Callable[[Lane, T], Verdict]) -> None:
-        """Try every point on whichever lane is free; fail with all points at which something was wrong."""
-        free = list(self.lanes)
+        """Try the points of this round, each on whichever lane is free; fail with all at which something was wrong."""
+        free, of = list(self.lanes), len(points)
+        points = rounds.share(points, kind_of)
         litter: set[str] = set()
         wrong, held, missed = [], 0, 0
 
@@ -299,7 +332,7 @@ class Rig:
                     wrong.append("\n    ".join([str(point), *verdict.violations]))
                 else:
                     held += 1
-        self.tally.add(verb, fault, len(points) - missed, held, len(litter))
+        self.tally.add(verb, fault, len(points) - missed, held, of=of - missed, litter=len(litter))
         assert missed < max(1, len(points)) / 4 + 1, f"{verb}: {missed} of {len(points)} points were missed"
         assert held + len(wrong), f"{verb}: nothing was injected"
         assert not wrong, f"{verb}, {fault}: violated at {len(wrong)} of {len(points)} points\n" + "\n".join(wrong)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import invariant
+import rounds
 import skeleton
 from traitlets.config import Config
 
@@ -447,12 +448,16 @@ def age_tickets(admission: Admission, **_: Any) -> Any:
     return None
 
 
-def cut(admission: Admission, which: str, first: int = 0, step: int = 1, **_: Any) -> Any:
-    """Cut a file at each *step*-th byte; whatever it is, listing and reconciling go on and the others are shown."""
+def size(admission: Admission, which: str, **_: Any) -> Any:
+    return cuttable(admission, which).stat().st_size
+
+
+def cut(admission: Admission, which: str, lengths: list[int], **_: Any) -> Any:
+    """Cut a file to each of those lengths; whatever it is, listing and reconciling go on and the others are shown."""
     path = cuttable(admission, which)
     whole, wrong, count = path.read_bytes(), [], 0
     desk = Admission()
-    for length in range(first, len(whole), step):
+    for length in lengths:
         aside = path.with_name(".cut")
         aside.write_bytes(whole[:length])
         aside.rename(path)  # what is kept in memory must see that it is another file
@@ -479,7 +484,7 @@ def cut(admission: Admission, which: str, first: int = 0, step: int = 1, **_: An
 
 def unanswered(admission: Admission, error: str, stays: bool, **_: Any) -> Any:
     """Let each reading call of a listing fail; what is told then is true, or says that it can not be told."""
-    count, wrong = 0, []
+    count, of, wrong = 0, 0, []
     faults = Unanswered(str(Path.home()), getattr(errno, error), stays=stays)
     parts: dict[str, Callable[[Admission], Any]] = {
         "environments": lambda desk: {(row.name, row.state) for row in desk.catalog.environments()},
@@ -495,7 +500,8 @@ def unanswered(admission: Admission, error: str, stays: bool, **_: Any) -> Any:
         faults.aim(0)
         ask(Admission(admission.config))
         calls = faults.count
-        for number in range(1, calls + 1):
+        of += calls
+        for number in rounds.share(range(1, calls + 1), least=rounds.LEAST // len(parts)):
             desk = Admission(admission.config)
             faults.aim(number)
             try:
@@ -516,7 +522,7 @@ def unanswered(admission: Admission, error: str, stays: bool, **_: Any) -> Any:
                 wrong.append(f"{part}, {error} at {where}: {told}")
             elif ask(desk) != whole:
                 wrong.append(f"{part}, {error} at {where}: what was told wrongly once is kept: {ask(desk)}")
-    return {"count": count, "wrong": wrong}
+    return {"count": count, "of": of, "wrong": wrong}
 
 
 def follow(admission: Admission, error: str, **_: Any) -> Any:
@@ -582,6 +588,7 @@ VERBS: dict[str, Callable[..., Any]] = {
             serve,
             both,
             sweep,
+            size,
             cut,
             unanswered,
             follow,

@@ -21,8 +21,8 @@ import websocket
 from ..cli.conftest import SLOW_BACKEND
 from ..conftest import require
 from ..docs import printed
+from ..slurm.cluster import PROGRAMS, Slurm, missing
 from .running import EVERYTHING, Hub, require_hub
-from .slurm import PROGRAMS, Slurm, missing
 
 ME = getpass.getuser()  # jobs run as who submits them
 DUMP = "import json, os; json.dump(dict(os.environ), open(str(HERE / 'environment'), 'w'))\n"

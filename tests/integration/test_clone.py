@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source(tmp_path_factory: pytest.TempPathFactory, uv_cache: Path) -> Cli:
     """A user who has a virtual environment with an old six, a project of her own, and variables."""
     cli = Cli(tmp_path_factory.mktemp("source"), uv_cache)
+    cli.env["UV_CACHE_DIR"] = os.environ.get("HPCENV_TEST_PLAIN_CACHE", cli.env["UV_CACHE_DIR"])
     project = cli.home / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text(
@@ -51,7 +53,9 @@ def source(tmp_path_factory: pytest.TempPathFactory, uv_cache: Path) -> Cli:
     )
     (cli.home / "requirements.txt").write_text("six==1.16.0\nidna>=3\n-e ./project\n")
     more = ["--var", "DATA=/data", "--var", "MY_TOKEN=hidden", "--display-name", "The source"]
-    cli.data_of("create", "first", "--file", "requirements.txt", "--installer", "uv", *more)
+    made = cli.data_of("create", "first", "--file", "requirements.txt", "--installer", "uv", *more)
+    links = {path.lstat().st_nlink for path in Path(made["prefix"]).glob("lib/python3.*/**/*.pyc")}
+    assert links == {1}, "what is compiled is its own: a clone has it from there, and not from the cache"
     return cli
 
 
@@ -136,7 +140,7 @@ def test_the_same_key_is_the_same_clone(source: Cli, monkeypatch: Any) -> None:
     assert desk.submit("create", request, "one-key").id == operation.id
     assert operation.request["clone_of"] == "first"
     while desk.operations.get(operation.id).state not in FINISHED:
-        pass
+        time.sleep(0.05)
     assert desk.operations.get(operation.id).state == "succeeded"
 
 

@@ -22,6 +22,7 @@ from jupyter_hpcenv.doctor import Finding
 from jupyter_hpcenv.lifecycle.health import Health
 from jupyter_hpcenv.managers.contract import Hit
 from jupyter_hpcenv.models import (
+    BatchFacts,
     Cache,
     CleanedCache,
     CreateRequest,
@@ -29,6 +30,7 @@ from jupyter_hpcenv.models import (
     EnvironmentDetail,
     Event,
     Kernel,
+    KernelProfile,
     LogLine,
     LogPart,
     Operation,
@@ -139,6 +141,14 @@ class StandIn:
         self._note("facts")
         return {"version": "0"}
 
+    def batch(self) -> BatchFacts:
+        self._note("batch")
+        return BatchFacts(system="slurm")
+
+    def profiles(self) -> list[KernelProfile]:
+        self._note("profiles")
+        return [KernelProfile(name="small")]
+
     def fill_preset(self, name: str, parameters: dict[str, Any]) -> CreateRequest:
         self._note("fill_preset", name, parameters)
         return CreateRequest(name="")
@@ -160,6 +170,14 @@ class StandIn:
     def rebuild(self, reference: str, asked: Any = None, idempotency_key: str = "") -> Operation:
         self._note("rebuild", reference, asked, idempotency_key)
         return operation(verb="rebuild")
+
+    def build(self, reference: str, target: str = "", idempotency_key: str = "") -> Operation:
+        self._note("build", reference, target, idempotency_key)
+        return operation(verb="build")
+
+    def drop_build(self, reference: str, target: str) -> EnvironmentDetail:
+        self._note("drop_build", reference, target)
+        return self.detail
 
     def move(self, reference: str, location: str, idempotency_key: str = "") -> Operation:
         self._note("move", reference, location, idempotency_key)

@@ -30,7 +30,7 @@ BODIES: dict[tuple[str, str], Any] = {
 
 
 def address(route: Route) -> str:
-    return route.path.format(environment=ID, kernel=KERNEL, operation=OPERATION, preset="dask-mpi")
+    return route.path.format(environment=ID, kernel=KERNEL, operation=OPERATION, preset="dask-mpi", target="zen5")
 
 
 def name_of(route: Route) -> str:
@@ -100,6 +100,7 @@ def test_actions() -> None:
         "POST environments/{environment}/refresh",
         "POST environments/{environment}/rebuild",
         "POST environments/{environment}/move",
+        "POST environments/{environment}/builds",
         "POST environments/{environment}/undo",
         "POST environments/{environment}/repair",
         "POST environments/{environment}/share",

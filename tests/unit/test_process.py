@@ -242,3 +242,29 @@ def test_a_folder_from_before_the_last_boot_is_found(temporary: Path) -> None:
     left.mkdir()
     os.utime(left, (LONG_AGO, LONG_AGO))
     assert process.left_folders() == [left]
+
+
+BOUND = """
+import sys, time
+from jupyter_hpcenv.process import Bound
+child = Bound(["/bin/sh", "-c", "echo $$; exec sleep 600"], {}, lambda line: print(line, flush=True))
+time.sleep(600)
+"""
+
+
+def test_what_is_bound_to_a_process_ends_with_it_even_when_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", BOUND], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    while Path(f"/proc/{pid}").exists():  # the test's own timeout bounds it
+        time.sleep(0.02)
+
+
+def test_what_is_bound_tells_its_lines_and_its_end() -> None:
+    lines: list[str] = []
+    child = process.Bound(["/bin/sh", "-c", "echo one; echo two >&2; exit 3"], {}, lines.append)
+    while child.poll() is None:
+        time.sleep(0.02)
+    assert child.said() == ["one", "two"]
+    assert (child.poll(), lines) == (3, ["one", "two"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from ...models import MoveRequest, RebuildRequest, UndoRequest
+from ...models import BuildRequest, MoveRequest, RebuildRequest, UndoRequest
 from .base import Handler, authorized
 from .environments import begun
 
@@ -33,6 +33,32 @@ class Move(Handler):
         key = self.idempotency_key()
         asked = self.body(MoveRequest)
         begun(self, await self.call_slow(lambda desk: desk.move(identifier, asked.location, key)))
+
+
+class Builds(Handler):
+    """What builds an environment for other kinds of computers."""
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, environment: str) -> None:
+        """Submit a build; answer the operation and where it can be followed."""
+        identifier = self.environment_id(environment)
+        key = self.idempotency_key()
+        asked = self.body(BuildRequest)
+        begun(self, await self.call_slow(lambda desk: desk.build(identifier, asked.target, key)))
+
+
+class Build(Handler):
+    """The build for one kind of computer."""
+
+    @web.authenticated
+    @authorized("write")
+    async def delete(self, environment: str, target: str) -> None:
+        """Remove it; the environment and its other builds stay."""
+        identifier = self.environment_id(environment)
+        await self.call_slow(lambda desk: desk.drop_build(identifier, target))
+        self.hpcenv.changed()
+        self.reply_nothing()
 
 
 class Undo(Handler):

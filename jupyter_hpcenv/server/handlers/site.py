@@ -18,6 +18,26 @@ class Site(Handler):
         self.reply(await self.call(lambda desk: desk.facts()))
 
 
+class Targets(Handler):
+    """What the batch system offers."""
+
+    @web.authenticated
+    @authorized("read")
+    async def get(self) -> None:
+        """Answer its partitions; that there is no batch system, or that it is silent, is said in the answer."""
+        self.reply(await self.call_slow(lambda desk: desk.batch()))
+
+
+class Profiles(Handler):
+    """What kernels may run in besides the server's own computer."""
+
+    @web.authenticated
+    @authorized("read")
+    async def get(self) -> None:
+        """Answer the site's profiles."""
+        self.reply(await self.call(lambda desk: desk.profiles()))
+
+
 class Preset(Handler):
     """One of the requests that staff prepared."""
 

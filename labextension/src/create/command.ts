@@ -42,6 +42,13 @@ export function shellCommand(request: ICreateRequest): string {
   if (request.kernel === false) {
     words.push('--no-kernel');
   }
+  option('on', request.on?.partition);
+  option('constraint', request.on?.constraint);
+  option('account', request.on?.account);
+  option('qos', request.on?.qos);
+  option('time', request.on?.time);
+  option('cpus', request.on?.cpus ? String(request.on.cpus) : '');
+  option('memory', request.on?.memory);
   const head = request.clone_of ? `jupyter hpcenv clone ${quote(request.clone_of)}` : 'jupyter hpcenv create';
   return broken(`${head} ${words[0]}`, words.slice(1));
 }

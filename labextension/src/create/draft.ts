@@ -1,6 +1,7 @@
 /** The form's content as data: what it means as a request, and what is wrong with it. Pure, so that tests need no page. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
+import { IBatchRequest, jobOf } from '../batch';
 import { minor, plain } from '../format';
 import type { ICreateRequest, IEnvironment, ILocation, IOperation, IPythonFact, ISite, Language } from '../tokens';
 import { nameIn } from './described';
@@ -57,6 +58,8 @@ export interface Draft {
   systemSitePackages: boolean | null;
   displayName: string;
   kernel: boolean;
+  /** What a job asks for that builds it; null: it is built where the site builds. */
+  on: IBatchRequest | null;
 }
 
 function text(value: unknown): string {
@@ -115,7 +118,8 @@ export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['star
     installer: text(start.installer),
     systemSitePackages: typeof start.system_site_packages === 'boolean' ? start.system_site_packages : null,
     displayName: text(start.display_name),
-    kernel: start.kernel !== false
+    kernel: start.kernel !== false,
+    on: jobOf(start.on)
   };
 }
 
@@ -159,6 +163,7 @@ export function toRequest(draft: Draft): ICreateRequest {
   put('build_variables', Object.fromEntries(build), build.length);
   put('display_name', draft.displayName, draft.displayName);
   put('kernel', false, !draft.kernel);
+  put('on', draft.on, draft.on);
   return { ...draft.beside, ...request };
 }
 
@@ -196,6 +201,7 @@ export type Field =
   | 'location'
   | 'variables'
   | 'options'
+  | 'on'
   | 'build';
 
 /** What is said under the name: that it is free, or why it can not be taken. */
@@ -381,7 +387,9 @@ function fieldOfCode(code: string): Field | undefined {
     disk_full: 'location',
     path_too_long: 'location',
     invalid_variable: 'variables',
-    manager_not_found: 'options'
+    manager_not_found: 'options',
+    batch_refused: 'on',
+    batch_unavailable: 'on'
   };
   return fields[code];
 }

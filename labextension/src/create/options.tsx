@@ -7,6 +7,7 @@ import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
 import type { Draft } from './draft';
 import { VariableRows } from './fields';
+import { BuildOn, usePartitions } from './build-on';
 
 export function Options(props: {
   id: string;
@@ -17,6 +18,8 @@ export function Options(props: {
   wrong?: string;
   /** What is wrong with the variables for building. */
   wrongBuild?: string;
+  /** What the batch system refused. */
+  wrongOn?: string;
   onChange: (change: Partial<Draft>) => void;
 }): JSX.Element {
   const { trans } = useHpcEnv();
@@ -28,8 +31,10 @@ export function Options(props: {
       draft.systemSitePackages !== null ||
       draft.buildVariables.length > 0 ||
       !!draft.displayName ||
-      !draft.kernel
+      !draft.kernel ||
+      !!draft.on
   );
+  const partitions = usePartitions();
   const check = (label: string, hint: string, checked: boolean, change: (on: boolean) => Partial<Draft>): JSX.Element => (
     <label className="jp-HpcEnv-check">
       <input type="checkbox" checked={checked} onChange={event => props.onChange(change(event.target.checked))} />
@@ -42,7 +47,7 @@ export function Options(props: {
   return (
     <details
       className="jp-HpcEnv-more"
-      open={open || !!props.wrong || !!props.wrongBuild}
+      open={open || !!props.wrong || !!props.wrongBuild || !!props.wrongOn}
       onToggle={event => setOpen(event.currentTarget.open)}
     >
       <summary>{trans.__('Options')}</summary>
@@ -122,6 +127,7 @@ export function Options(props: {
             <div className="jp-HpcEnv-hint">{trans.__('Such as CC, MPICC or HDF5_DIR: only packages that are built from source see them.')}</div>
           </div>
         )}
+        {!draft.cloneOf && <BuildOn id={id} value={draft.on} partitions={partitions} wrong={props.wrongOn} onChange={on => props.onChange({ on })} />}
         {check(
           trans.__('Make a kernel for notebooks'),
           trans.__('Without one, ipykernel is left out and nothing appears on the launcher.'),

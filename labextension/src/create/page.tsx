@@ -40,6 +40,7 @@ const ORDER: Field[] = [
   'modules',
   'location',
   'variables',
+  'on',
   'options',
   'build'
 ];
@@ -367,6 +368,7 @@ function Form(props: { draft: Draft; site: ISite; onSubmitted: (operation: IOper
             manager={manager}
             wrong={wrong('options')}
             wrongBuild={wrong('build')}
+            wrongOn={wrong('on')}
             onChange={change}
           />
         </form>

@@ -196,6 +196,7 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
     [trans.__('Built with'), build.length > 0 && <code>{plain(build.join(' '))}</code>],
     [trans.__('Variables'), variables.length > 0 && <code>{plain(variables.join(' '))}</code>],
     [trans.__('Site packages'), environment.system_site_packages && trans.__('sees those of its Python')],
+    [trans.__('Builds'), environment.target && <Builds environment={environment} />],
     [trans.__('Size'), sizeWord(size, trans)],
     [trans.__('Prefix'), <code key="prefix">{plain(environment.prefix)}</code>],
     [trans.__('Owner'), environment.origin === 'shared' && environment.owner],
@@ -226,5 +227,26 @@ function FactList(props: { environment: IEnvironmentDetail }): JSX.Element {
         </p>
       )}
     </section>
+  );
+}
+
+/** A line for each kind of computer that it is built for; its own prefix comes first. */
+function Builds(props: { environment: IEnvironmentDetail }): JSX.Element {
+  const { trans } = useHpcEnv();
+  const { target, builds, edition, created } = props.environment;
+  const others = Object.entries(builds ?? {});
+  const lines: [string, string, boolean][] = [
+    [target ?? '', created, false],
+    ...others.map(([name, build]): [string, string, boolean] => [name, build.created, build.edition !== edition])
+  ];
+  return (
+    <>
+      {lines.map(([name, at, old]) => (
+        <div key={name}>
+          <code>{plain(name)}</code> {moment(at)}
+          {old && ` ${trans.__('(older than its packages)')}`}
+        </div>
+      ))}
+    </>
   );
 }

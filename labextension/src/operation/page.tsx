@@ -82,7 +82,11 @@ function Standing(props: { operation: IOperation }): JSX.Element {
   const step = operation.steps[operation.step - 1];
   switch (operation.state) {
     case 'pending':
-      return <>{trans.__('Waiting to begin. You can close this page; the build goes on.')}</>;
+      return operation.waiting ? (
+        <>{trans.__('%1 You can close this page; the build begins by itself.', operation.waiting)}</>
+      ) : (
+        <>{trans.__('Waiting to begin. You can close this page; the build goes on.')}</>
+      );
     case 'running':
       return operation.cancelling ? (
         <>{trans.__('Cancelling. What was built so far is being removed.')}</>

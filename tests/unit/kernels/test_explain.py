@@ -27,9 +27,23 @@ def test_each_reason_says_what_why_and_what_to_do(reason: str) -> None:
 def test_every_reason_that_a_script_gives_is_known() -> None:
     templates = Path(explain.__file__).parents[1] / "site" / "templates"
     given = set()
-    for name in ("launch.sh.j2", "launch_modules.sh.j2", "launch_conda.sh.j2", "stub.sh.j2", "stub_used.sh.j2"):
-        given |= set(re.findall(r"(?:hpcenv_explain |HPCENV_REASON=)([a-z_]+)", (templates / name).read_text()))
+    launch = ("launch.sh.j2", "launch_targets.sh.j2", "launch_modules.sh.j2", "launch_conda.sh.j2")
+    for name in (*launch, "stub.sh.j2", "stub_used.sh.j2"):
+        words = r"(?:hpcenv_explain |HPCENV_REASON=|hpcenv_reason=)([a-z_]+)"
+        given |= set(re.findall(words, (templates / name).read_text()))
     assert given == set(explain._FAILURES)
+
+
+def test_a_missing_build_is_explained_by_target_and_command() -> None:
+    facts = {"name": "climate", "location": "scratch", "prefix": "/p", "target": "zen5", "builds": "zen4, zen3"}
+    title, why, act = explain.explanation("build_missing", facts)
+    assert "“climate” is not built for this computer" in title
+    assert "This computer is zen5, and /p has builds for zen4, zen3." in why
+    assert "“jupyter hpcenv build scratch/climate --target zen5”" in act
+    title, why, said, act = explain.explanation("build_stale", {**facts, "location": "elsewhere"}, "Building it: 1.")
+    assert "for zen5 is older than its packages" in title
+    assert "Building it: 1." in said
+    assert "“jupyter hpcenv build climate --target zen5”" in act
 
 
 def test_module_systems_words_are_shown_without_what_steers_a_terminal() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from jupyter_hpcenv import kernels
 from jupyter_hpcenv.errors import InvalidRequest, InvalidVariable
-from jupyter_hpcenv.models import ModuleSet, Record
+from jupyter_hpcenv.models import Build, ModuleSet, Platform, Record
 from jupyter_hpcenv.site import Site
 from jupyter_hpcenv.site.loader import LOADER
 
@@ -87,6 +87,33 @@ def start(shell: list[str], launch: Path, *arguments: str, environ: dict[str, st
 def test_text_is_the_golden_one(make_record: Make, golden: Callable[[str, str], None]) -> None:
     record = make_record("/scratch/ada/it's climate", variables={"OMP_NUM_THREADS": "8", "TITLE": "{{7*7}} $x"})
     golden("launch.sh", kernels.render_launch(record, {"OMP_NUM_THREADS": "4", "SITE": "one two"}))
+
+
+def build_of(record: Record, target: str, **changes: Any) -> Build:
+    values: dict[str, Any] = {
+        "target": target,
+        "prefix": f"{record.prefix}/.hpcenv/builds/{target}",
+        "python": record.python,
+        "python_path": record.python_path,
+        "kernelspec": record.kernelspec,
+        "platform": Platform(cluster="testcluster", os="debian12", arch="x86_64", target=target),
+        "created": record.created,
+        "operation": record.operation,
+    }
+    return Build(**{**values, **changes})
+
+
+def test_the_text_that_chooses_among_builds_is_the_golden_one(make_record: Make, golden: Callable[..., None]) -> None:
+    record = make_record("/scratch/user/it's climate", python="3.11.7", target="zen4", edition=1)
+    record.builds = {"zen5": build_of(record, "zen5", edition=1), "zen3": build_of(record, "zen3")}
+    golden("launch.targets.sh", kernels.render_launch(record, {}, target_variables=["ARCH", "OS"]))
+    begun = kernels.render_launch(record, {}, build_missing=True)
+    assert "-m jupyter_hpcenv.cli" in begun
+
+
+def test_an_environment_with_one_build_asks_nothing(make_record: Make) -> None:
+    record = make_record("/p", platform=Platform(cluster="c", os="debian12", arch="x86_64", target="zen4"))
+    assert "target" not in kernels.render_launch(record, {})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A real Slurm of one node on 127.0.0.1, which is gone when the tests are over."""
+"""A real Slurm on 127.0.0.1, with the partitions that a test asks for, which is gone when the tests are over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import subprocess
 import time
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "srun", "scontrol")
+
+#: Nodes by partition: one for the tests of JupyterHub, two architectures for those of the batch system.
+ONE = {"interactive": ("node",)}
+TWO = {"zen4": ("zen4-1", "zen4-2"), "zen5": ("zen5-1",)}
 
 CONF = """ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -23,11 +27,11 @@ AuthType=auth/munge
 AuthInfo=socket={base}/munge/socket
 CredType=cred/munge
 StateSaveLocation={base}/state
-SlurmdSpoolDir={base}/spool
+SlurmdSpoolDir={base}/spool/%n
 SlurmctldPidFile={base}/slurmctld.pid
-SlurmdPidFile={base}/slurmd.pid
+SlurmdPidFile={base}/slurmd-%n.pid
 SlurmctldLogFile={base}/log/slurmctld.log
-SlurmdLogFile={base}/log/slurmd.log
+SlurmdLogFile={base}/log/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -37,6 +41,9 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
+EnforcePartLimits=ALL
+SlurmctldTimeout=30
+SlurmdTimeout=30
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -44,8 +51,6 @@ ReturnToService=2
 KillWait=2
 DefMemPerCPU=100
 PropagateResourceLimits=NONE
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 Port={node} CPUs=4 RealMemory=16000 State=UNKNOWN
-PartitionName=interactive Nodes=node Default=YES MaxTime=INFINITE DefaultTime=60 State=UP
 """
 
 
@@ -61,20 +66,32 @@ def _path() -> str:
 class Slurm:
     """The daemons are our children, so that none outlives us; munged wants a folder that only we can write."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, partitions: dict[str, tuple[str, ...]] = ONE) -> None:
         self.base = base
-        for folder in ("munge", "state", "spool", "log"):
+        self.nodes = [node for nodes in partitions.values() for node in nodes]
+        for folder in ("munge", "state", "spool", "log", *(f"spool/{node}" for node in self.nodes)):
             (base / folder).mkdir(mode=0o755)
         key = base / "munge" / "key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        control, node = (probe.getsockname()[1] for probe in probes)
+        probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(1 + len(self.nodes))]
+        control, *ports = (probe.getsockname()[1] for probe in probes)
         for probe in probes:
             probe.close()
         self.conf = base / "slurm.conf"
         host = socket.gethostname().partition(".")[0]
-        self.conf.write_text(CONF.format(base=base, host=host, user=getpass.getuser(), control=control, node=node))
+        lines = [
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=16000"
+            f" Feature={node.partition('-')[0]} State=UNKNOWN"
+            for node, port in zip(self.nodes, ports, strict=True)
+        ]
+        lines += [
+            f"PartitionName={name} Nodes={','.join(nodes)} Default={'NO' if number else 'YES'} DefaultTime=60"
+            f" MaxTime={'04:00:00' if number else 'INFINITE'} State=UP"
+            for number, (name, nodes) in enumerate(partitions.items())
+        ]
+        text = CONF.format(base=base, host=host, user=getpass.getuser(), control=control)
+        self.conf.write_text("\n".join([text, *lines, ""]))
         self.variables = {"SLURM_CONF": str(self.conf)}
         self.env = {**os.environ, **self.variables, "PATH": _path()}
         munge = base / "munge"
@@ -82,9 +99,19 @@ class Slurm:
         options = [f"--{name}={path}" for name, path in {**files, "seed-file": munge / "seed"}.items()]
         self._children = [self._daemon("munged", "--foreground", "--force", *options)]
         self._wait((munge / "socket").exists)
-        self._children.append(self._daemon("slurmctld", "-D", "-f", str(self.conf)))
-        self._children.append(self._daemon("slurmd", "-D", "-f", str(self.conf), "-N", "node"))
-        self._wait(lambda: self.says("sinfo", "-h", "-t", "idle", "-o", "%D") == "1")
+        self._children += [self._daemon("slurmd", "-D", "-f", str(self.conf), "-N", node) for node in self.nodes]
+        self.start_controller()
+        self._wait(lambda: self.says("sinfo", "-h", "-N", "-t", "idle", "-o", "%N").split() == self.nodes)
+
+    def start_controller(self) -> None:
+        """Start slurmctld (again)."""
+        self.controller = self._daemon("slurmctld", "-D", "-f", str(self.conf))
+        self._wait(lambda: self.says("sinfo", "-h", "-o", "%P") != "")
+
+    def stop_controller(self) -> None:
+        """End slurmctld; jobs run on."""
+        self.controller.terminate()
+        self.controller.wait(20)
 
     def _daemon(self, *argv: str) -> subprocess.Popen[bytes]:
         with (self.base / "log" / f"{argv[0]}.out").open("w") as output:
@@ -92,7 +119,7 @@ class Slurm:
 
     def _wait(self, question: object) -> None:
         while not question():  # type: ignore[operator]
-            for child in self._children:
+            for child in [*self._children, *([self.controller] if hasattr(self, "controller") else [])]:
                 assert child.poll() is None, (child.args, self.logs())
             time.sleep(0.1)  # the test's own timeout bounds it
 
@@ -116,7 +143,7 @@ class Slurm:
         until = time.monotonic() + 20
         while self.jobs() and time.monotonic() < until:
             time.sleep(0.1)
-        for child in reversed(self._children):
+        for child in [self.controller, *reversed(self._children)]:
             child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(3)
