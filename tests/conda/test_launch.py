@@ -476,7 +476,7 @@ def test_names_are_checked_and_the_refused_ones_told(prefix: Path, site: Site) -
 
 def test_both_readers_have_the_same_names_for_forbidden() -> None:
     """One is Python's, for what is known beforehand, the other bash's, for what is read at a start."""
-    words = STEERING.pattern.replace("(", "|").replace(")", "|").split("|")
+    words = STEERING.replace("(", "|").replace(")", "|").split("|")
     names = [word for word in words if word.isidentifier()] + ["BASH_X", "HPCENV_X", "JPY_X", "JUPYTERHUB_X"]
     names += ["LD_PRELOAD", "PYTHONPATH", "PYTHONHOME", "CONDA_SHLVL", "CONDA_EXE", "A", "_A", "SECONDS2", "1A", "A-B"]
     text = RUNNER.read_text()

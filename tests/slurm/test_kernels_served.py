@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import subprocess
 import threading
 import time
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
+from ..cli.conftest import Cli
+from ..docs import printed
 from ..serving import Server
 from .cluster import Slurm
 from .nodes import NAME, PATIENCE, configure, emptied, publish
@@ -142,3 +145,32 @@ def test_a_killed_server_leaves_nothing_that_runs_or_waits(
 def _refused(server: Server) -> None:
     with contextlib.suppress(OSError):
         server.raw("POST", "api/kernels", {"name": NAME})
+
+
+def test_the_pages_as_printed(slurm: Slurm, home: Path) -> None:
+    """The configuration, then the commands; the environment of the page has its kernel in a job in the end."""
+    admins, users = ((printed.DOCS / "how-to" / who / "kernels-in-jobs.md").read_text() for who in ("admins", "users"))
+    (home / ".jupyter").mkdir()
+    (home / ".jupyter/jupyter_hpcenv_config.py").write_text(printed.blocks(admins, "python")[0])
+    cli = Cli(home, home / "cache")
+    cli.env |= slurm.variables
+    (profiles,) = printed.commands(admins)
+    _, create, *edits = printed.commands(users)
+    assert "Four processors, two hours" in cli(*shlex.split(profiles)[2:]).stdout
+    made = cli(*shlex.split(create.replace(" numpy", ""))[2:])
+    assert made.returncode == 0, made.stderr
+    found = [cli.data_of("show", "sim")["profile"]]
+    for line in edits:
+        assert cli(*shlex.split(line)[2:]).returncode == 0
+        found.append(cli.data_of("show", "sim")["profile"])
+    assert found == ["small", "other", ""]
+    cli.data_of("edit", "sim", "--profile", "small")
+    server = Server(home, variables=slurm.variables)
+    try:
+        status, text = server.raw("POST", "api/kernels", {"name": "hpcenv-home.sim"})
+        assert status == 201, text
+        node = says(server, json.loads(text)["id"], "import os; print(os.environ['SLURMD_NODENAME'])")
+        assert node.startswith("zen4-")
+    finally:
+        server.stop()
+    emptied(slurm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from jupyter_hpcenv.errors import InvalidRequest, WrongState
 from jupyter_hpcenv.lifecycle.several import is_stale
 from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, Operation, Record
 
+from ..cli.conftest import Cli
+from ..docs import printed
 from ..layering.profiles import wheel
 from .cluster import Slurm
 from .test_builds import Slow
@@ -137,6 +140,10 @@ def test_a_build_of_older_packages_does_not_start_until_it_is_built_anew(desk: D
     stale = desk.record("a")
     assert is_stale(stale, "zen5")
     assert started(stale, "zen4", *version).stdout.strip() == "2.0"
+    desk.be("zen5")
+    assert {each.code for each in desk.admission.examine("a")} >= {"build_stale"}
+    with pytest.raises(WrongState, match="for computers that are zen4, and this one is zen5"):
+        desk.admission.change_packages("a", Changes(install=["hpcmore"]))
     refused = started(stale, "zen5", *version)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "build_stale" in refused.stderr
@@ -186,6 +193,12 @@ def test_a_build_that_is_gone_says_so_and_the_others_start(desk: Desk) -> None:
     gone = started(record, "zen5")
     assert gone.returncode == 1
     assert "build_python_gone" in gone.stderr
+    broken = msgspec.structs.replace(desk.record("a"), python_path="/nowhere/python3")
+    desk.admission.catalog.records.write(broken)
+    assert desk.admission.catalog.find("a").state == "ready", "here its other build is used"
+    assert desk.be("zen4").catalog.find("a").state == "python_gone"
+    desk.admission.catalog.records.write(msgspec.structs.replace(broken, python_path=record.python_path))
+    assert {each.code for each in desk.be("zen3").examine("a")} >= {"build_missing"}
     assert started(record, "zen4").stdout.strip() == record.prefix
 
 
@@ -285,3 +298,24 @@ def test_a_missing_build_is_begun_at_a_start_where_the_site_wants_that(
         assert operation.id in first.stdout
         assert "is being changed" in again.stdout or operation.id in again.stdout, again.stdout
         desk.ended(operation)
+
+
+def test_the_page_as_printed(home: Path, shelf: Path, tmp_path: Path) -> None:
+    """Each block of commands is typed on one kind of computer, the second one on another."""
+    wheel(shelf, "xarray", "9999.1")
+    user = Cli(home, tmp_path / "uv")
+    user.env["UV_FIND_LINKS"], user.env["UV_OFFLINE"] = str(shelf), "1"
+    text = (printed.DOCS / "how-to" / "users" / "architectures.md").read_text()
+    text = text.replace("create climate", "create climate --no-kernel --installer uv")
+    blocks = re.findall(r"^```console\n.*?^```", text, re.MULTILINE | re.DOTALL)
+    said = ""
+    for target, block in zip(("zen4", "zen5"), blocks, strict=True):
+        for command in printed.commands(block):
+            env = {**user.env, "VSC_ARCH_LOCAL": target}
+            done = subprocess.run(command, shell=True, env=env, cwd=home, capture_output=True, text=True)
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            said += done.stdout
+    assert "zen4" in said
+    assert "climate has a build for zen5 now." in said
+    record = json.loads(user("show", "climate", "--json").stdout)["data"]
+    assert (record["target"], list(record["builds"])) == ("zen4", ["zen5"])
