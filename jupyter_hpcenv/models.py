@@ -74,6 +74,8 @@ class Job(msgspec.Struct, kw_only=True):
     name: str
     id: str = ""
     """Empty while it is not known whether the batch system has taken it."""
+    cluster: str = ""
+    """The cluster whose queue it is in: another one that shares the home knows nothing of it."""
     state: JobState = "pending"
     reason: str = ""
     """Why it waits, in the batch system's own word, such as “Resources”."""

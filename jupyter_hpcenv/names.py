@@ -28,7 +28,7 @@ RESERVED = frozenset(
 )
 
 #: Variables that steer a loader, a shell or the interpreter itself: not a user's to set in a kernel.
-STEERING = re.compile(
+STEERING = (
     r"(LD_.*|DYLD_.*|BASH.*|ENV|PROMPT_COMMAND|IFS|SHELLOPTS|PS4|PATH|HOME|_"
     r"|UID|EUID|PPID|GROUPS|SECONDS|S?RANDOM|LINENO|OPTIND|OPTARG|OPTERR|FUNCNAME|DIRSTACK"
     r"|PYTHON(?!(UNBUFFERED|HASHSEED|WARNINGS|BREAKPOINT|FAULTHANDLER|TRACEMALLOC|ASYNCIODEBUG|MALLOC"
@@ -37,25 +37,25 @@ STEERING = re.compile(
 )
 
 #: Names of variables that usually hold a secret; MONKEY, MAX_TOKENS and TOKENIZERS_PARALLELISM are none.
-_SECRET = re.compile(
-    r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|(?:SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|APIKEY)S?|PASSWD)|PWD|PASS|KEYS?)(?:_|$)",
-    re.IGNORECASE,
+_SECRETIVE = (
+    r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|(?:SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|APIKEY)S?|PASSWD)|PWD|PASS|KEYS?)(?:_|$)"
 )
 
-#: What a word for the batch system may be; it becomes the value of an option.
+#: What a word for the batch system may be; it becomes the value of an option. Text, as the two above: compiling these
+#: takes milliseconds of each server's start, and few starts need them.
 _BATCH = {
-    "partition": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,127}"), "a partition's name, or several with commas"),
-    "constraint": (re.compile(r"[A-Za-z0-9_\[(!][A-Za-z0-9_.,:&|!*()\[\]@+-]{0,255}"), "features such as “zen4&ib”"),
-    "account": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}"), "an account's name"),
-    "qos": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}"), "the name of a QOS"),
+    "partition": (r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,127}", "a partition's name, or several with commas"),
+    "constraint": (r"[A-Za-z0-9_\[(!][A-Za-z0-9_.,:&|!*()\[\]@+-]{0,255}", "features such as “zen4&ib”"),
+    "account": (r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}", "an account's name"),
+    "qos": (r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}", "the name of a QOS"),
     "time": (
-        re.compile(r"(\d{1,4}-\d{1,2}(:\d{1,2}){0,2}|\d{1,7}(:\d{1,2}){0,2})"),
+        r"(\d{1,4}-\d{1,2}(:\d{1,2}){0,2}|\d{1,7}(:\d{1,2}){0,2})",
         "minutes, or “hours:minutes:seconds”, with “days-” before",
     ),
-    "memory": (re.compile(r"\d{1,9}[KMGT]?"), "a number with K, M, G or T, such as “4G”"),
-    "gpus": (re.compile(r"([a-z0-9_.-]{1,40}:)?\d{1,4}", re.IGNORECASE), "a number, or “type:number”"),
+    "memory": (r"\d{1,9}[KMGT]?", "a number with K, M, G or T, such as “4G”"),
+    "gpus": (r"([A-Za-z0-9_.-]{1,40}:)?\d{1,4}", "a number, or “type:number”"),
 }
-_OPTION = re.compile(r"[a-z][a-z0-9-]{1,40}")
+_OPTION = r"[a-z][a-z0-9-]{1,40}"
 
 _NAME = re.compile(NAME_PATTERN)
 _LOCATION = re.compile(LOCATION_PATTERN)
@@ -108,7 +108,7 @@ def check_variable(name: str, value: str) -> None:
             f"{name!r} can not name an environment variable: use letters, digits and underscore.",
             hints=["Write it as NAME=VALUE."],
         )
-    if STEERING.fullmatch(name):
+    if re.fullmatch(STEERING, name):
         raise InvalidVariable(
             f"{name} steers the shell, the loader or the interpreter, so an environment must not set it.",
             hints=[f"Leave {name} out; the launch script sets what the kernel needs."],
@@ -145,7 +145,8 @@ def check_variables(variables: Mapping[str, str]) -> None:
 
 def looks_secret(name: str) -> bool:
     """Tell whether a variable of this name usually holds a secret; of its value nothing is asked."""
-    return _SECRET.search(name) is not None and not name.upper().endswith(("_FILE", "_PATH", "_DIR"))
+    found = re.search(_SECRETIVE, name, re.IGNORECASE)
+    return found is not None and not name.upper().endswith(("_FILE", "_PATH", "_DIR"))
 
 
 #: A password in an address, as in ``postgres://user:password@host``.
@@ -203,12 +204,12 @@ def check_batch_words(words: Mapping[str, Any]) -> None:
     """Raise `InvalidRequest` where a field of a `BatchRequest` can not be a word for the batch system."""
     for field, (pattern, what) in _BATCH.items():
         value = words.get(field, "")
-        if value and not pattern.fullmatch(value):
+        if value and not re.fullmatch(pattern, value, re.ASCII):
             raise InvalidRequest(f"{value!r} can not be the batch job's {field}.", hints=[f"Give {what}."])
     if not 0 <= (cpus := words.get("cpus", 0)) <= 100_000:
         raise InvalidRequest(f"A batch job can not have {cpus} processors.", hints=["Give a number from 1 on."])
     for option, value in words.get("options", {}).items():
-        if not _OPTION.fullmatch(option) or not value.isprintable() or not value:
+        if not re.fullmatch(_OPTION, option) or not value.isprintable() or not value:
             raise InvalidRequest(
                 f"{option!r} with {value!r} can not be an option of the batch system.",
                 hints=["Give long options without their hyphens, each with a value."],

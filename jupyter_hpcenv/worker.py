@@ -41,6 +41,7 @@ from .site import Site, audit
 HEARTBEAT = 15.0
 PLANS = ("plan", "plan_change")  # verbs that only say what another would do
 CHANGES = ("change", "plan_change", "repair", "share", "unshare")  # verbs for what is there already
+_LATE = 1.0  # seconds that a signal may come after a failure that it is the cause of
 _SAVE_EVERY = 0.25  # seconds between writes of the status for figures alone
 
 
@@ -169,10 +170,12 @@ def main(path: str) -> int:
     except Cancelled as problem:
         state, error = "cancelled", problem.body()
     except Interrupted as problem:
-        if ticket.batch is not None and report.signalled is not None and own.still() and not folder.cancelling:
+        if _ends_with_its_job(own, report):
             return _put_back(own, report, stopped)
         state, error = "interrupted", problem.body()
     except HpcenvError as problem:
+        if _ends_with_its_job(own, report):
+            return _put_back(own, report, stopped)
         error = problem.body()
     except BaseException as problem:  # the operation must end with a reason, whatever it was
         traceback.print_exc()
@@ -222,6 +225,19 @@ def _clear_earlier(own: Own, report: Report) -> None:
     stop_marked(ticket.id)
     if ticket.verb in ("create", *rebuild.VERBS) and Path(ticket.target.prefix).is_dir():
         clear_ground(Path(ticket.target.prefix), ticket.id, guard)
+
+
+def _ends_with_its_job(own: Own, report: Report) -> bool:
+    """Tell whether the batch system ends this job, which is then why something failed.
+
+    It signals all of the job's processes one after the other: an installer may die of that before we hear it.
+    """
+    if own.ticket.batch is None or own.folder.cancelling:
+        return False
+    until = time.monotonic() + _LATE
+    while report.signalled is None and time.monotonic() < until:
+        time.sleep(0.05)
+    return report.signalled is not None and own.still()
 
 
 def _put_back(own: Own, report: Report, stopped: threading.Event) -> int:

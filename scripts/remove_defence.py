@@ -153,7 +153,7 @@ DEFENCES = {
     "steering": Defence(
         "30: a variable of an environment steers the loader",
         "names.py",
-        r"if STEERING\.fullmatch\(name\):",
+        r"if re\.fullmatch\(STEERING, name\):",
         "if False:",
         "tests/unit/test_names.py::test_variables_that_steer_or_break_a_launch_are_refused",
     ),

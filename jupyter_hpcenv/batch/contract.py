@@ -1,4 +1,4 @@
-"""What a batch system must do for us: eight methods, which tests/slurm/conformance.py tries on any of them.
+"""What a batch system must do for us: nine methods, which tests/slurm/conformance.py tries on any of them.
 
 An implementation is a class with these methods, announced as an entry point in the group
 ``jupyter_hpcenv.batch_systems``. It starts programs through `process.run` alone, gives them no variable of ours,
@@ -65,6 +65,10 @@ class BatchSystem(abc.ABC):
     @abc.abstractmethod
     def position(self, job: Job) -> tuple[int, int] | None:
         """Return the place of a waiting job among those that wait for its partition, from 1, and their number."""
+
+    @abc.abstractmethod
+    def cluster(self) -> str:
+        """Return the name of the cluster whose queue this is; one home may be shared by several."""
 
     @abc.abstractmethod
     def partitions(self) -> list[Partition]:

@@ -20,6 +20,8 @@ from .contract import PREFIX, BatchSystem
 #: Seconds that one of Slurm's programs may take; they give up on their controller by themselves after some ten.
 PATIENCE = 40.0
 
+_clusters: dict[str, str] = {}
+
 _LONGEST = 64_000_000
 _ID = re.compile(r"(\d+)(;.*)?")
 #: What Slurm's programs say where it is not known whether the controller has heard.
@@ -124,6 +126,15 @@ class Slurm(BatchSystem):
         ]
         waiting = [line.strip().partition("_")[0] for line in self._ask(argv, "The queue was not told")]
         return (waiting.index(job.id) + 1, len(waiting)) if job.id in waiting else None
+
+    def cluster(self) -> str:
+        """Ask scontrol, once for each configuration."""
+        conf = os.environ.get("SLURM_CONF", "")
+        if conf not in _clusters:
+            lines = self._ask(["scontrol", "show", "config"], "The cluster was not told")
+            named = [line.partition("=")[2].strip() for line in lines if line.startswith("ClusterName ")]
+            _clusters[conf] = named[0] if named else ""
+        return _clusters[conf]
 
     def partitions(self) -> list[Partition]:
         """Ask sinfo: a line for each, with its longest time, its features and whether it is the default."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ class Queue:
 
     def _send(self, system: BatchSystem, folder: Folder, ticket: Ticket) -> None:
         job = Job(system=system.name, name=name_of(ticket.id), reason="Sent", submitted=int(time.time()))
+        with contextlib.suppress(BatchUnavailable):
+            job.cluster = system.cluster()
         write_json(folder.path / "job.json", job)
         assert ticket.batch is not None
         try:
@@ -124,12 +127,15 @@ class Queue:
             return False
         try:
             system = self.system
+            ours = system.cluster()
             seen: dict[str, list[Job]] = {}
             for job in system.jobs():
                 seen.setdefault(job.name, []).append(job)
         except BatchUnavailable:
             return True  # what was known stays, until it answers
         for folder, known in waiting:
+            if not _is_ours(known, folder, ours):
+                continue
             with contextlib.suppress(HpcenvError, OSError):
                 self._compare(system, folder, known, seen.get(known.name, []))
         return True
@@ -152,8 +158,8 @@ class Queue:
                 return
         if living or seen:
             best = max(living or seen, key=lambda job: int(job.id) if job.id.isdigit() else 0)
-            if best != known:
-                write_json(folder.path / "job.json", best)
+            if msgspec.structs.replace(best, cluster=known.cluster) != known:
+                write_json(folder.path / "job.json", msgspec.structs.replace(best, cluster=known.cluster))
         elif not known.id:
             self._send_again(system, folder, known)
         elif known.state in JOB_LIVES and _watch.silence(folder.path / "job.json") > UNSEEN:
@@ -174,8 +180,10 @@ class Queue:
         if job is None or job.state not in JOB_LIVES or (status.state == "running" and not status.closing):
             return
         with contextlib.suppress(BatchUnavailable, BatchRefused):  # each later look tries it again
-            self.system.cancel(job.name)
-            self.look([folder], now=True)
+            system = self.system
+            if _is_ours(job, folder, system.cluster()):
+                system.cancel(job.name)
+                self.look([folder], now=True)
 
     def insist(self, folder: Folder) -> bool:
         """Kill the job of an operation that was cancelled longer ago than the site is patient."""
@@ -185,13 +193,27 @@ class Queue:
         if _watch.silence(folder.cancel_path) <= self._site.cancel_patience:
             return False
         with contextlib.suppress(BatchUnavailable, BatchRefused):
-            self.system.cancel(job.name, kill=True)
-            return self.look([folder], now=True)
+            system = self.system
+            if _is_ours(job, folder, system.cluster()):
+                system.cancel(job.name, kill=True)
+                return self.look([folder], now=True)
         return False
 
     def _end(self, system: BatchSystem, folder: Folder, known: Job) -> None:
         if folder.status().state == "pending" or _watch.silence(folder.cancel_path) > self._site.cancel_patience:
             system.cancel(known.name)
+
+
+def _is_ours(job: Job, folder: Folder, cluster: str) -> bool:
+    """Tell whether a job is in this cluster's queue: that it is missing in another one proves nothing.
+
+    Where its cluster could not be told when it was sent, the host that sent it looks for it.
+    """
+    if job.cluster:
+        return job.cluster == cluster
+    with contextlib.suppress(BrokenRecord, OSError):
+        return folder.ticket().host == socket.gethostname()
+    return False
 
 
 def _open(folder: Folder) -> Job | None:

@@ -88,7 +88,9 @@ def may_set(name: str) -> bool:
         return False
     if name.startswith(("LD_", "DYLD_", "PYTHON")):
         return True  # people do so, and mean it
-    return name not in ("CONDA_DEFAULT_ENV", "CONDA_SHLVL", "CONDA_PROMPT_MODIFIER") and not STEERING.fullmatch(name)
+    return name not in ("CONDA_DEFAULT_ENV", "CONDA_SHLVL", "CONDA_PROMPT_MODIFIER") and not re.fullmatch(
+        STEERING, name
+    )
 
 
 def read_activation(prefix: Path) -> Activation:

@@ -16,7 +16,7 @@ def site(user: Any) -> Any:
     file = user.config / "jupyter_hpcenv_config.json"
     file.write_text(json.dumps({"Site": {"kernel_profiles": PROFILES}}))
     yield user
-    user.data_of("edit", "climate", "--profile", "")
+    user.data_of("edit", "climate", "--no-profile")
     file.unlink()
 
 
@@ -33,7 +33,7 @@ def test_an_edit_moves_the_kernel_into_jobs_and_back(site: Any) -> None:
     assert spec["interrupt_mode"] == "message"
     assert "zen5" not in json.dumps(spec)
     assert "a job with the profile gpu" in site("show", "climate").stdout
-    assert site.data_of("edit", "climate", "--profile", "")["profile"] == ""
+    assert site.data_of("edit", "climate", "--no-profile")["profile"] == ""
     assert spec_of(site) == before
 
 

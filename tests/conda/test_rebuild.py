@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -82,3 +84,22 @@ def test_a_fresh_one_is_whole_and_a_damaged_one_is_found(cli: Cli) -> None:
         victim = next(path for path in Path(made["prefix"]).glob("share/**/*") if path.is_file())
     victim.unlink()
     assert cli.data_of("check", "tiny", "--files")["counts"] == {"missing": 1}
+
+
+def test_it_has_a_build_for_another_kind_of_computer(cli: Cli) -> None:
+    """Built inside the first prefix, of the same packages; neither takes the other's files for its own."""
+    here, there = {"VSC_ARCH_LOCAL": "zen4"}, {"VSC_ARCH_LOCAL": "zen5"}
+    asked = ("create", "tiny", "hpc-tiny=1.0", "--manager", "conda", "--no-kernel", "--target", "zen4", "--json")
+    assert cli(*asked, **here).returncode == 0
+    done = cli("build", "tiny", "--json", **there)
+    assert done.returncode == 0, done.stdout
+    made = cli.data_of("show", "tiny")
+    build = made["builds"]["zen5"]["prefix"]
+    assert names(build) == names(made["prefix"])
+    assert json.loads(done.stdout)["data"]["differences"] == []
+    for variables, wanted in ((here, made["prefix"]), (there, build)):
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(cli.home), **variables}
+        launch = [f"{made['prefix']}/.hpcenv/launch"]
+        said = subprocess.run(launch, env=env, capture_output=True, text=True, check=False).stderr
+        assert f" {wanted}/bin/python: " in said, "there is no Python in it, and the shell says where it looked"
+    assert cli("check", "tiny", "--files", **here).returncode == 0

@@ -28,6 +28,23 @@ else
 fi
 
 if [ -z "$HPCENV_REASON" ]; then
+  # Homes are shared by unlike computers. Where this one is another than it was built on, its Python is tried first.
+  HPCENV_SYSTEM=linux HPCENV_VERSION=
+  while IFS= read -r HPCENV_LINE || [ -n "$HPCENV_LINE" ]; do
+    HPCENV_VALUE=${HPCENV_LINE#*=}
+    HPCENV_VALUE=${HPCENV_VALUE#[\"\']} HPCENV_VALUE=${HPCENV_VALUE%[\"\']}
+    case $HPCENV_LINE in
+    ID=*) HPCENV_SYSTEM=$HPCENV_VALUE ;;
+    VERSION_ID=*) HPCENV_VERSION=${HPCENV_VALUE%%.*} ;;
+    esac
+  done 2>/dev/null </etc/os-release
+  if [ "$HPCENV_SYSTEM$HPCENV_VERSION" != 'debian12' ] || [ ! -e '/lib64/ld-linux-x86-64.so.2' ]; then
+    "$HPCENV_PREFIX/bin/python" -V >/dev/null 2>&1 </dev/null || HPCENV_REASON=other_system
+    [ -z "$HPCENV_REASON" ] || export HPCENV_BUILDS='testcluster (debian12, x86_64)'
+  fi
+fi
+
+if [ -z "$HPCENV_REASON" ]; then
   export HPCENV_EXPLAINER HPCENV_FOLDER HPCENV_CACHE
   exec "$HPCENV_PREFIX/.hpcenv/launch" "$@"
 fi

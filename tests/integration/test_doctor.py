@@ -278,6 +278,10 @@ def test_a_computer_with_an_older_system(admission: Admission, finished: Wait) -
     assert "new needs glibc 2.34" in seen(detail, older)["glibc_older"].message
     other = set(seen(detail, here._replace(root=Path("/nonexistent"), system="other9")))
     assert other - {"files_gone"} == {"other_system"}  # WHEEL, which was taken away above
+    elsewhere = here._replace(root=Path("/nonexistent"), cluster="north")
+    assert "other_cluster" in seen(detail, elsewhere)
+    assert "other_cluster" not in seen(detail, elsewhere._replace(cluster=detail.platform.cluster))
+    assert "other_cluster" not in seen(detail, here)
 
 
 def test_files_that_are_gone_without_any_purge(admission: Admission, finished: Wait) -> None:

@@ -74,6 +74,7 @@ def known(server: Server) -> dict[str, list[str]]:
         "operation": operations,
         "kernel": ["hpcenv-home.first", "hpcenv-home.absent"],
         "preset": ["good", "bad", "absent"],
+        "target": ["zen4", "zen5"],
     }
 
 

@@ -186,6 +186,7 @@ def test_each_change_of_state_or_step_is_told_once(world: World) -> None:
         "environment_id": ID,
         "name": "climate",
         "location": "home",
+        "waiting": "",
     }
     assert world.pause == watch_operations.ACTIVE
     assert world.look() == []
@@ -349,4 +350,4 @@ def test_schema(name: str) -> None:
 
 
 def test_no_other_schema() -> None:
-    assert {path.name for path in Path(EVENT_SCHEMAS).iterdir()} == {"operation.yaml", "environment.yaml"}
+    assert {path.name for path in Path(EVENT_SCHEMAS).iterdir()} == {"operation.yaml", "environment.yaml", "kernel.yaml"}

@@ -173,6 +173,9 @@ class Conformance:
     def test_a_first_start_is_no_restart(self, system: BatchSystem) -> None:
         assert not system.is_restart({})
 
+    def test_the_cluster_has_a_name(self, system: BatchSystem) -> None:
+        assert system.cluster()
+
     def test_partitions_are_told(self, system: BatchSystem) -> None:
         found = system.partitions()
         assert found

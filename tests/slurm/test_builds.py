@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from traitlets.config import Config
 
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.batch.slurm import Slurm as System
 from jupyter_hpcenv.errors import BatchRefused, BatchUnavailable, InvalidRequest
 from jupyter_hpcenv.models import FINISHED, BatchRequest, CreateRequest, Operation
+from jupyter_hpcenv.operations import queue
 
 from ..docs import printed
 from ..serving import CHECKOUT, Server
@@ -314,6 +317,29 @@ def test_two_hundred_in_the_queue_are_looked_at_with_one_question(
     stamp.unlink()
     admission.reconcile()
     assert {row.state for row in admission.operations.list()} == {"interrupted"}
+
+
+def test_another_cluster_on_the_same_home_does_not_judge_a_job(
+    admission: Admission, slurm: Slurm, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not know the job, and that is no sign of its end: the build goes on, and nothing of it is removed."""
+    operation = admission.submit("create", request("far", slow.requirement))
+    until(slow.begun)
+    with monkeypatch.context() as there:
+        there.setattr(System, "cluster", lambda self: "another")
+        there.setattr(System, "jobs", lambda self: [])
+        there.setattr(queue, "UNSEEN", -1.0)
+        for _ in range(3):
+            (admission.operations.root / ".looked").unlink(missing_ok=True)
+            admission.reconcile()
+        assert admission.operations.get(operation.id).state == "running"
+        there.setattr(System, "cluster", lambda self: "test")
+        (admission.operations.root / ".looked").unlink(missing_ok=True)
+        admission.operations.look_at_queue()
+        assert admission.operations.get(operation.id).state == "interrupted", "its own cluster's word counts"
+        (admission.operations.folder(operation.id).path / "job.json").write_bytes(msgspec.json.encode(operation.job))
+    slow.go()
+    assert ended(admission, operation).state == "succeeded"
 
 
 @pytest.mark.parametrize(

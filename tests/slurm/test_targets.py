@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,13 @@ import msgspec
 import pytest
 from traitlets.config import Config
 
+from jupyter_hpcenv import kernels
 from jupyter_hpcenv.admission import Admission
 from jupyter_hpcenv.catalog.records import RECORD
 from jupyter_hpcenv.errors import InvalidRequest, WrongState
 from jupyter_hpcenv.lifecycle.several import is_stale
 from jupyter_hpcenv.models import FINISHED, Changes, CreateRequest, Operation, Record
+from jupyter_hpcenv.site.target import for_others
 
 from ..cli.conftest import Cli
 from ..docs import printed
@@ -97,10 +100,16 @@ def test_one_tile_gives_the_right_prefix_under_both_partitions(
     slurm: Slurm, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The build for zen5 is a job there; the kernelspec that Jupyter shows once is started on both."""
-    desk = Desk(shelf, monkeypatch, targets={"zen5": {"partition": "zen5"}}, batch_interval=1)
+    site = {"targets": {"zen5": {"partition": "zen5"}}, "batch_interval": 1, "passthrough": ["VSC_*", "HPCENV_SEEN"]}
+    desk = Desk(shelf, monkeypatch, **site)
+    monkeypatch.setenv("HPCENV_SEEN", "here")
     record = desk.create("both", "hpcdemo", kernel=True, targets=["zen5", "zen4"])
     assert (record.target, record.builds, record.platform.target) == ("zen4", {}, "zen4")
     operation = desk.admission.build("both", "zen5")
+    sent = desk.admission.operations.folder(operation.id).path
+    exported = "\n".join(path.read_text(errors="replace") for path in sent.rglob("*") if path.is_file())
+    assert "export HPCENV_SEEN='here'" in exported
+    assert "export VSC_ARCH_LOCAL" not in exported, "what this computer is, is not what the job's is"
     while desk.admission.operations.get(operation.id).state not in FINISHED:
         desk.admission.reconcile()
         time.sleep(0.2)
@@ -185,6 +194,39 @@ def _patch() -> Any:
     return EnvironmentPatch
 
 
+def test_what_a_colleague_uses_is_the_build_that_was_looked_at(desk: Desk, tmp_path: Path) -> None:
+    record = desk.create("a", targets=["zen4"])
+    desk.be("zen5")
+    desk.succeeded(desk.admission.build("a"))
+    own = for_others(desk.record("a"), "zen5")
+    assert own is not None
+    launch = kernels.write_start(own, desk.admission.site, tmp_path)
+    env = {"PATH": os.environ["PATH"], "VSC_ARCH_LOCAL": "zen5"}
+    done = subprocess.run([str(launch), "-c", PREFIX], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == inner(record, "zen5")
+    env["VSC_ARCH_LOCAL"] = "zen4"
+    done = subprocess.run([str(launch), "-c", PREFIX], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "build_missing" in done.stderr) == (1, True)
+
+
+def test_built_again_it_has_one_build_and_the_others_follow(desk: Desk) -> None:
+    record = desk.create("a", "hpcdemo<2", targets=["zen4"])
+    desk.be("zen5")
+    desk.succeeded(desk.admission.build("a", "zen5"))
+    shutil.rmtree(record.prefix)
+    desk.be("zen4")
+    desk.succeeded(desk.admission.rebuild("a"))
+    again = desk.record("a")
+    assert (again.target, again.targets, again.builds) == ("zen4", ["zen4", "zen5"], {})
+    assert started(again, "zen4").stdout.strip() == record.prefix
+    assert "build_missing" in started(again, "zen5").stderr
+    desk.be("zen5")
+    operation = desk.admission.build_left("a")
+    assert operation is not None, "what was built once was of the prefix that is gone"
+    desk.succeeded(operation)
+    assert started(again, "zen5").stdout.strip() == inner(record, "zen5")
+
+
 def test_a_build_that_is_gone_says_so_and_the_others_start(desk: Desk) -> None:
     record = desk.create("a", targets=["zen4"])
     desk.be("zen5")
@@ -252,10 +294,19 @@ def test_builds_that_were_asked_for_are_begun_by_whoever_looks_and_once(desk: De
     desk.succeeded(begun)
     assert desk.record("a").builds.keys() == {"zen5"}
     assert desk.admission.build_left("a") is None
+    failing = msgspec.structs.replace(desk.record("a"), targets=["zen4", "zen6"], packages=["hpcnothing==9"])
+    desk.admission.catalog.records.write(failing)
+    desk.be("zen6")
+    desk.admission.catalog.environments()
+    for _ in range(2):
+        desk.admission.reconcile()
+        built = [each for each in desk.admission.operations.list() if each.verb == "build"]
+        assert [desk.ended(each).state for each in built] == ["failed", "succeeded"]
+    assert desk.admission.build_left("a") is None
     desk.admission.drop_build("a", "zen5")
     assert not Path(inner(record, "zen5")).exists()
     desk.admission.reconcile()
-    assert len([each for each in desk.admission.operations.list() if each.verb == "build"]) == 1
+    assert len([each for each in desk.admission.operations.list() if each.verb == "build"]) == 2
     gone = started(record, "zen5")
     assert "build_missing" in gone.stderr
     with pytest.raises(WrongState, match="itself is the build for zen4"):
@@ -265,16 +316,25 @@ def test_builds_that_were_asked_for_are_begun_by_whoever_looks_and_once(desk: De
 def test_a_worker_that_dies_after_its_commit_is_finished_by_whoever_looks(desk: Desk) -> None:
     """The record names the build, and the launch script knows nothing of it yet: that is put right."""
     record = desk.create("a")
+    before = desk.record("a")
     desk.be("zen5")
-    desk.succeeded(desk.admission.build("a"))
+    operation = desk.succeeded(desk.admission.build("a"))
     after = desk.record("a")
     launch = Path(record.prefix, ".hpcenv", "launch")
     wanted = launch.read_bytes()
-    launch.write_bytes(b"")  # as a crash leaves things: the copy is of the revision before
-    desk.admission.catalog.records.write_copy(msgspec.structs.replace(after, revision=after.revision - 1))
+    # as the crash leaves things: an operation without an end, faces and copy of the revision before
+    folder = desk.admission.operations.folder(operation.id).path
+    (folder / "final.json").unlink()
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**status, "state": "running", "finished": "", "result": None}))
+    launch.write_bytes(b"")
+    desk.admission.catalog.records.write_copy(before)
     desk.be("zen4")
+    assert desk.admission.operations.get(operation.id).state == "interrupted"
+    desk.admission.reconcile()
     desk.admission.catalog.environments()
     desk.admission.reconcile()
+    assert desk.admission.operations.get(operation.id).state == "succeeded"
     assert launch.read_bytes() == wanted
     assert started(after, "zen5").stdout.strip() == inner(record, "zen5")
 

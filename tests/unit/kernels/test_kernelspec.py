@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,9 @@ from jupyter_hpcenv import kernels
 from jupyter_hpcenv.errors import DiskFull, InvalidName, NameTaken, Refused
 from jupyter_hpcenv.kernels.kernelspec import cache_folder, kernel_json, render_stub
 from jupyter_hpcenv.kernels.logos import is_png
-from jupyter_hpcenv.models import Kernel, ModuleSet, Record
+from jupyter_hpcenv.models import Kernel, ModuleSet, Platform, Record
 from jupyter_hpcenv.site import Site
+from jupyter_hpcenv.site.config import os_release
 
 Make = Callable[..., Record]
 NAME = "hpcenv-home.climate"
@@ -289,3 +292,28 @@ def test_damaged_kernelspecs_are_left_out_of_the_list(text: str, make_record: Ma
 
 def test_list_without_a_kernels_folder_is_empty(site: Site) -> None:
     assert kernels.published(site) == {}
+
+
+@pytest.mark.parametrize(
+    ("system", "runs", "explained"), [("other9", False, True), ("other9", True, False), ("", False, False)]
+)
+def test_a_python_that_can_not_run_on_this_computer_is_explained(
+    make_record: Make, tmp_path: Path, system: str, runs: bool, explained: bool
+) -> None:
+    """It is tried only where the computer is another one than it was built on."""
+    prefix = tmp_path / "prefix"
+    kernel = prefix / "lib/python3.11/site-packages/ipykernel/__init__.py"
+    for path in (prefix / "bin/python", prefix / ".hpcenv/launch", kernel, tmp_path / "explain.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (prefix / "bin/python").write_text(f"#!/bin/sh\nexit {0 if runs else 127}\n")
+    (prefix / ".hpcenv/launch").write_text("#!/bin/sh\necho launched\n")
+    (tmp_path / "explain.py").write_text("import os, sys; print(sys.argv[1], os.environ['HPCENV_BUILDS'])")
+    record = make_record(prefix, platform=Platform(cluster="north", os=system or os_release(), arch="x86_64"))
+    stub = tmp_path / "launch"
+    stub.write_text(render_stub(record, record.kernels[0], sys.executable))
+    for path in (prefix / "bin/python", prefix / ".hpcenv/launch", stub):
+        path.chmod(0o755)
+    done = subprocess.run([str(stub), "-f", "c"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.strip() == ("other_system north (other9, x86_64)" if explained else "launched")

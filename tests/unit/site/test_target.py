@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 from traitlets.config import Config
 
-from jupyter_hpcenv.models import BatchRequest
+from jupyter_hpcenv.models import BatchRequest, Build, Platform, Record
 from jupyter_hpcenv.site import Site, target
 
 V2 = "fpu mmx sse sse2 ssse3 sse4_1 sse4_2 cx16 lahf_lm popcnt"
@@ -131,3 +132,40 @@ def test_a_site_says_where_a_target_is_built() -> None:
 def test_what_can_be_no_target_is_refused(trait: str, value: object, said: str) -> None:
     with pytest.raises(TraitError, match=said):
         Site(config=Config({"Site": {trait: value}}))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "taken"),
+    [
+        ("/p/.hpcenv/builds/zen5", True),
+        ("/p/.hpcenv/builds/zen5.12ab", True),
+        ("/tmp/zen5", False),
+        ("/p/.hpcenv/builds/..", False),
+        ("/p/.hpcenv/builds/../../../tmp", False),
+    ],
+)
+def test_a_colleagues_build_counts_only_inside_the_environment(prefix: str, taken: bool) -> None:
+    platform = Platform(cluster="c", os="o", arch="a")
+    told: dict[str, Any] = {
+        "python": "3.11.7",
+        "python_path": "/py",
+        "platform": platform,
+        "created": "",
+        "operation": "",
+    }
+    build = Build(target="zen5", prefix=prefix, **told)
+    record = Record(
+        **told,
+        **dict.fromkeys(("id", "name", "location", "manager", "creator", "installer", "display_name", "owner"), "x"),
+        prefix="/p",
+        changed="",
+        target="zen4",
+        targets=["zen4", "zen5"],
+        builds={"zen5": build},
+    )
+    found = target.for_others(record, "zen5")
+    assert (found is not None and (found.prefix, found.targets) == (prefix, ["zen5"])) is taken
+    own = target.for_others(record, "zen4")
+    assert own is not None
+    assert (own.prefix, own.targets, own.builds) == ("/p", ["zen4"], {})
+    assert target.for_others(record, "zen3") is None
