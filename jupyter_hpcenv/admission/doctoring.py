@@ -14,8 +14,10 @@ from ..doctor import Finding
 from ..errors import HpcenvError
 from ..managers.contract import Manager
 from ..models import EnvironmentDetail, Operation
+from ..site import Site
 from ..site.locations import all_locations, describe
 from ..site.quotas import with_quotas
+from ..site.target import current
 from . import caching
 
 
@@ -49,7 +51,8 @@ def examine(catalog: Catalog, reference: str = "", managers: Mapping[str, Manage
     site = catalog.site
     if reference:
         detail = catalog.find(reference)
-        return doctor.examine(detail, describe(site, detail.location) if detail.location in site.locations else None)
+        place = describe(site, detail.location) if detail.location in site.locations else None
+        return doctor.examine(detail, place, _computer(site))
     rows = [row for row in catalog.environments() if row.origin == "own"]
     places = with_quotas(site, all_locations(site))
     elsewhere = caching.better(places)
@@ -61,13 +64,19 @@ def examine(catalog: Catalog, reference: str = "", managers: Mapping[str, Manage
     details = [catalog.find(row.id) for row in rows]
     brought = [each.path for detail in details if detail.modules for each in detail.modules.brings]
     found = doctor.examine_account(places, brought, orphans=_orphans(catalog), strays=strays)
-    by_name = {place.name: place for place in places}
+    by_name, computer = {place.name: place for place in places}, _computer(site)
     for detail in details:
-        found += doctor.examine(detail, by_name.get(detail.location))
+        found += doctor.examine(detail, by_name.get(detail.location), computer)
     once: dict[tuple[str, str, str], Finding] = {}
     for each in found:  # what is meant is one folder of the account, however many environments it concerns
         once.setdefault((each.code, each.path, "" if each.code.startswith("user_") else each.environment), each)
     return list(once.values())
+
+
+def _computer(site: Site) -> doctor.Machine:
+    """Return this computer, with the names that the site has for it; a guessed name of a cluster tells nothing."""
+    known = "cluster" in site.config.get("Site", {})
+    return doctor.Machine(target=current(site.target_variables), cluster=site.cluster if known else "")
 
 
 def _orphans(catalog: Catalog) -> dict[str, str]:

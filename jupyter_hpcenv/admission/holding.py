@@ -225,11 +225,14 @@ class Holding:
         return self._start(ticket, lambda: self.catalog.find(row.id))
 
     def _begun(self, identifier: str, target: str) -> Operation | None:
-        """Return the last operation that was to build an environment for a target, if there is one yet."""
+        """Return the last operation that was to build what an environment still lacks, if it is under way or failed.
+
+        One that succeeded is of a prefix that was built again since.
+        """
         for operation in self.operations.list():
             ours = operation.verb == "build" and operation.environment.id == identifier
             if ours and operation.request.get("target") == target:
-                return operation
+                return operation if operation.state != "succeeded" else None
         return None
 
     def _build_left(self) -> list[str]:

@@ -74,6 +74,12 @@ def _wanted(ticket: Ticket, site: Site, catalog: Catalog) -> BatchRequest | None
     for_target = site.target_request(target) if target else None
     if asked is None and target not in ("", current(site.target_variables)):
         asked = for_target
+        if asked is None and ticket.verb != "repair":  # which brings back what was there, and builds nothing
+            raise WrongState(
+                f"{ticket.target.name} is for computers that are {target}, and this one is "
+                f"{current(site.target_variables)}.",
+                hints=["Do so on a computer of that kind.", "“jupyter hpcenv targets” lists what the site has."],
+            )
     here: dict[str, Any] = dict(site.batch_locations.get(ticket.target.location, {}))
     always = here.pop("always", False)
     if asked is None and site.build_where != "sbatch" and not always:

@@ -15,6 +15,7 @@ from .. import activation
 from ..errors import HpcenvError
 from ..models import ActivationFile, Environment, EnvironmentState, Record
 from ..site import Site
+from ..site.target import as_record, current
 from .foreign import foreign_id
 
 
@@ -27,6 +28,7 @@ class Look:
         self._target = target
         self._site = site
         self._there: dict[str, bool] = {}
+        self._kind: str | None = None
 
     def there(self, path: str) -> bool:
         """Tell whether an interpreter, or a modulefile, exists; many environments share one."""
@@ -44,9 +46,22 @@ class Look:
         """Return the activation files of a record, without a look at the disk where it has none."""
         return activation.files_of(record, self._site, own=own) if record.activation else []
 
+    def here(self, record: Record) -> Record | None:
+        """Return what an environment is on this kind of computer; None where it has builds for others alone."""
+        if not record.target:
+            return record
+        if self._kind is None:
+            self._kind = current(self._site.target_variables)
+        if self._kind in record.builds:
+            return as_record(record, self._kind)
+        return record if self._kind == record.target else None
+
     def stands(self, record: Record) -> tuple[bool, tuple[str, ...]]:
         """Return how what a row says of the world outside its record stands."""
-        return not record.python or self.there(record.python_path), self.gone(record)
+        used = self.here(record)
+        if used is None:
+            return True, ()
+        return not used.python or self.there(used.python_path), self.gone(used)
 
 
 def row_at(place: str, location: str, record: Record, look: Look, *, own: bool) -> Environment:
@@ -57,10 +72,12 @@ def row_at(place: str, location: str, record: Record, look: Look, *, own: bool) 
         name = os.path.basename(place)  # noqa: PTH119
         told = {"id": foreign_id(Path(place)), "name": name, "state": "broken", "message": message}
         told |= {"kernels": [], "activation": []}  # those are the original's
-    elif record.python and not look.there(record.python_path):
-        message = f"Its Python {record.python} is gone from {record.python_path}."
+    elif (used := look.here(record)) is None:
+        told = {}  # nothing here can tell how a build for another kind of computer is
+    elif used.python and not look.there(used.python_path):
+        message = f"Its Python {used.python} is gone from {used.python_path}."
         told = {"state": "python_gone", "message": message}
-    elif gone := look.gone(record):
+    elif gone := look.gone(used):
         named = ", ".join(f"“{name}”" for name in gone)
         told = {"state": "module_missing", "message": f"Modules that it needs are gone: {named}."}
     else:

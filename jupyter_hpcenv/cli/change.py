@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 @click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, help="Set a variable; repeatable.")
 @click.option("--unset", metavar="NAME", multiple=True, help="Take a variable away; repeatable.")
 @click.option("--display-name", metavar="TEXT", default="", help="What Jupyter shows.")
-@click.option(
-    "--profile", metavar="PROFILE", default=None, help="What its kernel runs in; see “profiles”. Empty: no job."
-)
+@click.option("--profile", metavar="PROFILE", default="", help="Let its kernel run in a job; see “profiles”.")
+@click.option("--no-profile", is_flag=True, help="From now on its kernel runs beside the server.")
 @with_session
 def edit(
     session: Session,
@@ -33,7 +32,8 @@ def edit(
     variables: tuple[str, ...],
     unset: tuple[str, ...],
     display_name: str,
-    profile: str | None,
+    profile: str,
+    no_profile: bool,
 ) -> None:
     """Change modules, variables, the display name or the profile of its kernel.
 
@@ -47,6 +47,8 @@ def edit(
 
     if sum(map(bool, (modules, modules_file, no_modules))) > 1:
         raise click.UsageError("--module, --modules-file and --no-modules exclude each other.")
+    if profile and no_profile:
+        raise click.UsageError("--profile and --no-profile exclude each other.")
     patch = EnvironmentPatch()
     if modules or modules_file or no_modules:
         patch.modules = modules_of(modules, modules_file)
@@ -54,7 +56,7 @@ def edit(
         patch.variables = {**dict(variable(text) for text in variables), **dict.fromkeys(unset)}
     if display_name:
         patch.display_name = display_name
-    if profile is not None:
+    if profile or no_profile:
         patch.profile = profile
     _check_changes(patch)
     admission = session.admission

@@ -32,6 +32,7 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                 ("Channels", ", ".join(environment.channels)),
                 ("Modules", ", ".join(environment.modules.load if environment.modules else [])),
                 *(("Module", drift.message) for drift in environment.drift),
+                *(("Build", line) for line in _builds(environment)),
                 *((f"For {f.dialect}", " ".join(filter(None, [f.name, f.path]))) for f in environment.activation),
                 *(("Variable", f"{name}={_shown(name, value)}") for name, value in environment.variables.items()),
                 *(
@@ -45,6 +46,20 @@ def described(environment: EnvironmentDetail, activation: str = "") -> list[str]
                 ("Activate", activation),
                 ("Id", environment.id),
             ]
+        ),
+    ]
+
+
+def _builds(environment: EnvironmentDetail) -> list[str]:
+    """Return a line for each kind of computer that it is built for; none for an environment with one build."""
+    if not environment.target:
+        return []
+    old = "older than its packages: build it anew"
+    return [
+        f"{environment.target}, in its own prefix",
+        *(
+            ", ".join([name, moment(each.created), *([old] if each.edition != environment.edition else [])])
+            for name, each in environment.builds.items()
         ),
     ]
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 @with_session
 def operations(session: Session) -> None:
     """List operations, newest first."""
+    session.admission.operations.look_at_queue()
     found = session.admission.operations.list()
     if not found:
         session.output.say("No operations yet.")
-    head = ("ID", "VERB", "ENVIRONMENT", "STATE", "STEP", "SUBMITTED")
+    head = ("ID", "VERB", "ENVIRONMENT", "STATE", "STEP", "SUBMITTED", "")
     cells = [
         (
             each.id,
@@ -29,6 +30,7 @@ def operations(session: Session) -> None:
             "cancelling" if each.cancelling else each.state,
             f"{each.step}/{len(each.steps)}",
             moment(each.submitted),
+            each.waiting,
         )
         for each in found
     ]

@@ -37,6 +37,10 @@ class Machine(NamedTuple):
     libc: str = glibc()
     system: str = os_release()
     arch: str = platform.machine()
+    target: str = ""
+    """What the site calls this kind of computer; empty: nothing is said of builds."""
+    cluster: str = ""
+    """Empty: nothing is said of clusters."""
 
     def driver(self) -> str:
         """Return the version of NVIDIA's driver, or an empty text."""
@@ -61,7 +65,12 @@ class _Had(NamedTuple):
 
 def examine(detail: EnvironmentDetail, machine: Machine) -> Iterator[Finding]:
     """Yield what does not fit."""
+    if detail.target and machine.target:
+        yield from _builds(detail, machine)
+        if machine.target != detail.target:
+            return  # its own prefix, which the rest is about, is not for this computer
     yield from _architecture(detail, machine)
+    yield from _cluster(detail, machine)
     if detail.manager == "modules" or detail.state not in ("ready", "module_missing"):
         return
     prefix = Path(detail.prefix)
@@ -82,6 +91,36 @@ def _architecture(detail: EnvironmentDetail, machine: Machine) -> Iterator[Findi
             severity="broken",
             environment=detail.id,
             advice="It works where it was built. Clone it on this kind of computer to have it here, too.",
+        )
+
+
+def _builds(detail: EnvironmentDetail, machine: Machine) -> Iterator[Finding]:
+    build = detail.builds.get(machine.target)
+    if machine.target == detail.target or (build is not None and build.edition == detail.edition):
+        return
+    known = ", ".join([detail.target, *detail.builds])
+    yield Finding(
+        code="build_missing" if build is None else "build_stale",
+        message=f"It has builds for {known}, and this computer is {machine.target}."
+        if build is None
+        else f"Its packages were changed since it was built for {machine.target}.",
+        breaks="Its kernel does not start here, and explains why.",
+        severity="broken",
+        environment=detail.id,
+        advice=f"“jupyter hpcenv build {detail.name} --target {machine.target}” builds it for this kind of computer.",
+    )
+
+
+def _cluster(detail: EnvironmentDetail, machine: Machine) -> Iterator[Finding]:
+    built = detail.platform
+    if built is not None and built.cluster and machine.cluster and built.cluster != machine.cluster:
+        yield Finding(
+            code="other_cluster",
+            message=f"It was built on the cluster {built.cluster}, and this is {machine.cluster}.",
+            breaks="Modules, libraries and folders that it uses may be missing here.",
+            severity="risk",
+            environment=detail.id,
+            advice=f"It works where it was built. To have it here, too: “jupyter hpcenv clone {detail.name} NEW-NAME”.",
         )
 
 

@@ -114,6 +114,10 @@ _FAILURES = {
         "The Python of the environment “{name}” is gone from its build for {target}.",
         "The build lies in {prefix} or below it, and its bin/python can not be run here.",
     ),
+    "other_system": (
+        "The environment “{name}” was built for another kind of computer.",
+        "{prefix} was built on {builds}, and its Python can not run on this computer.",
+    ),
     "no_python": (
         "The modules of the environment “{name}” bring no Python.",
         "The environment consists of modules alone, and none of them puts a python on PATH.",
@@ -162,6 +166,7 @@ _ADVICE = {
     "modules_late": f"try again. If it happens again, {_MODULES}",
     "no_module_system": "start on a computer that has it, for example another partition",
     "no_python": _MODULES,
+    "other_system": "start it where it was built, or make it here as well: “jupyter hpcenv clone {reference} NEW-NAME”",
     "build_missing": _BUILD,
     "build_stale": _BUILD,
     "build_gone": _BUILD,

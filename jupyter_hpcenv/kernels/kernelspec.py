@@ -42,6 +42,9 @@ STUB = "stub.sh.j2"
 PROVISIONER = "hpcenv-batch"
 
 _METADATA_VERSION = 1
+
+#: What starts programs of a processor on GNU systems; where it is not, it is another processor, or another system.
+_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
 _STALE = 86_400.0  # seconds; what a crash left aside is older than any publish takes
 
 
@@ -109,10 +112,20 @@ def render_stub(
         # With modules, or packages of its Python, it can lie elsewhere: the launch script sees to that.
         "ipykernel": bool(record.kernelspec) and record.modules is None and not record.system_site_packages,
         "several": bool(record.target),  # the launch script looks at the build that it chooses
+        **_built(record, language),
         "program": language.program if language else "",
         "settings": [f"{name}={value}" for name, value in language.variables.items()] if language else [],
     }
     return render(STUB, (), values)
+
+
+def _built(record: Record, language: languages.Language | None) -> dict[str, str]:
+    """Return where it was built, if the stub is to see whether its Python can run: not before modules are loaded."""
+    built = record.platform
+    if record.modules or record.target or language or not record.python:
+        return {"system": ""}
+    of = " ".join(filter(None, [built.cluster, f"({built.os}, {built.arch})"]))
+    return {"system": built.os, "loader": _LOADERS.get(built.arch, ""), "built": of}
 
 
 def cache_folder(site: Site) -> Path:

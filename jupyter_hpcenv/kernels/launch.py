@@ -123,20 +123,20 @@ def _values(
         "kernel": bool(record.kernelspec),
         "only_modules": record.manager == "modules",
         "variables": [[name, value] for name, value in merged.items()],
-        **_targets(record, target_variables, build_missing),
+        **_targets(record, folder, target_variables, build_missing),
         **_modules(record.modules, loader, timeout, cache),
         **_conda(record, activation or Activation(), timeout, str(folder / RUNNER.name)),
     }
 
 
-def _targets(record: Record, variables: Sequence[str], build_missing: bool) -> dict[str, Any]:
+def _targets(record: Record, folder: Path, variables: Sequence[str], build_missing: bool) -> dict[str, Any]:
     """Return what the templates need to know of further builds."""
     if not record.target:
         return {"targets": False}
     return {
         "targets": True,
         "target": record.target,
-        "target_script": str(launch_path(Path(record.prefix)).with_name(SCRIPT.name)),
+        "target_script": str(folder / SCRIPT.name),
         "target_variables": list(variables),
         "builds": [
             {"target": name, "prefix": build.prefix, "stale": build.edition != record.edition}

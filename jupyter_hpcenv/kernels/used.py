@@ -20,6 +20,7 @@ from ..site import Site
 from ..site.conda_prefix import RUNNER
 from ..site.loader import LOADER
 from ..site.rendering import render
+from ..site.target import SCRIPT
 from ..trust import Decision
 from . import kernelspec
 from .facts import derived_from
@@ -31,7 +32,7 @@ STUB = "stub_used.sh.j2"
 def checked(record: Record) -> Record:
     """Return what somebody else's record says with nothing in it that is not of known form; raises what is odd.
 
-    The kernel is what ipykernel says of itself, or there is none.
+    The kernel is what ipykernel says of itself, or there is none; it runs in no job that somebody else has chosen.
     """
     check_name(record.name)
     check_display_name(record.display_name)
@@ -42,13 +43,17 @@ def checked(record: Record) -> Record:
         facts = derived_from({**facts, "argv": ["python", *argv]} if isinstance(argv, list) else None) or {}
         if not facts:
             raise BrokenRecord(f"The record of {record.name} describes a kernel of a form that is not known.")
-    return msgspec.structs.replace(record, kernelspec=facts, activation=[])
+    return msgspec.structs.replace(record, kernelspec=facts, activation=[], profile="")
 
 
 def write_start(record: Record, site: Site, folder: Path) -> Path:
     """Write the launch script of an environment, and what it needs, into *folder*; return its path."""
-    text = render_for(record, site, folder)
+    # One build of several was looked at, and on another kind of computer it must not start.
+    of_one = msgspec.structs.replace(record, target=record.targets[0]) if record.targets else record
+    text = render_for(of_one, site, folder)
     try:
+        if record.targets:
+            write_atomic(folder / SCRIPT.name, SCRIPT.read_bytes(), 0o600)
         if record.modules:
             write_atomic(folder / "load.bash", LOADER.read_bytes(), 0o600)
         if record.manager == "conda":

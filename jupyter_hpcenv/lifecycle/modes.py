@@ -25,7 +25,10 @@ from ..models import Sharing
 OURS = ".hpcenv"
 
 #: What colleagues read of ours. All else there is private: notes of changes, ways back, temporary files.
-_SHOWN = ("environment.json", "launch", "load.bash", "conda.bash", "activate.sh", "activate.csh", "activate.fish")
+_SHOWN = (
+    *("environment.json", "launch", "load.bash", "conda.bash", "activate.sh", "activate.csh", "activate.fish"),
+    *("target.sh", "own.sh", "own.csh", "own.fish", "own.tcl", "builds"),  # of one with several builds
+)
 
 _CHUNK = 1 << 20
 _NO_GROUP = 0xFFFFFFFF  # what Linux calls “no change”, and all beyond

@@ -23,6 +23,7 @@ from ..modules import system
 from ..names import kernel_name
 from ..process import environment
 from ..site import Site
+from ..site.target import current, for_others
 from ..trust import Decision, Writer, decide, who_can_write, writers_below
 from .surroundings import captured_again
 
@@ -104,7 +105,14 @@ def use(
     Raises `Refused` with who could change it, and what a kernel raises that does not start.
     """
     check_usable(row, record)
-    own = kernels.checked(msgspec.structs.replace(record, id=row.id, name=row.name, location=row.location))
+    here = current(site.target_variables)
+    part = for_others(record, here)
+    if part is None:
+        raise WrongState(
+            f"{row.name} has builds for {', '.join([record.target, *record.builds])}, and this computer is {here}.",
+            hints=["Use it on a computer of such a kind.", "Or ask its owner to build it for this kind."],
+        )
+    own = kernels.checked(msgspec.structs.replace(part, id=row.id, name=row.name, location=row.location))
     decision = trusted(own)
     if own.modules is not None:
         own = msgspec.structs.replace(own, modules=_loaded_here(own.modules, site))
@@ -131,7 +139,8 @@ def keep(
     try:
         start = kernels.write_start(record, site, folder)
         if record.python:
-            env = {**environment(site.passthrough), "PYTHONDONTWRITEBYTECODE": "1"}
+            around = environment([*site.passthrough, *site.target_variables])
+            env = {**around, "PYTHONDONTWRITEBYTECODE": "1"}
             proof = kernels.prove(record, start, env, _never, float(site.preflight_timeout))
             record = msgspec.structs.replace(record, preflight=proof)
         if modulefile:

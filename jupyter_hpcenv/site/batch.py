@@ -109,7 +109,7 @@ class BatchTraits(Configurable):
             f"The site has no profile “{name}” for kernels.",
             hints=[
                 f"Choose one of: {known}." if known else "Choose none: the kernel then runs on the server's computer.",
-                "“jupyter hpcenv edit NAME --profile ''” lets an environment's kernel run on the server's computer.",
+                "“jupyter hpcenv edit NAME --no-profile” lets an environment's kernel run on the server's computer.",
             ],
         )
 

@@ -378,7 +378,7 @@ export class Actions {
   }
 
   /** Run *work*; an error becomes one notification that says what did not happen, why, and what to do. */
-  private async attempt<T>(work: () => Promise<T>, failed: string, most = 1): Promise<T | null> {
+  async attempt<T>(work: () => Promise<T>, failed: string, most = 1): Promise<T | null> {
     try {
       return await work();
     } catch (error) {

@@ -1,6 +1,7 @@
 /** The REST interface, one method a route; see docs/reference/rest.md. */
 import { ServerConnection } from '@jupyterlab/services';
 import type { IPartition } from './batch';
+import type { IProfile } from './job';
 import { IRequestOptions, request } from './request';
 import type {
   Dialect,
@@ -41,6 +42,11 @@ export class Api {
     return this.send('GET', ['targets']);
   }
 
+  /** What kernels may run in besides the server's own computer. */
+  profiles(): Promise<IProfile[]> {
+    return this.send('GET', ['profiles']);
+  }
+
   site(): Promise<ISite> {
     return this.send('GET', ['site']);
   }
@@ -73,7 +79,7 @@ export class Api {
   }
 
   /** Change what is given; the server proves the kernel again first, and an error leaves all as it was. */
-  change(id: string, patch: { modules?: string[] }): Promise<IEnvironmentDetail> {
+  change(id: string, patch: { modules?: string[]; profile?: string }): Promise<IEnvironmentDetail> {
     return this.send('PATCH', ['environments', id], { body: patch });
   }
 

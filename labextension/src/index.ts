@@ -16,6 +16,7 @@ import { layersIcon } from './icons';
 import { EnvironmentsModel } from './model';
 import { watchKernels } from './notebook/watch';
 import { connectNotices } from './notices';
+import { connectJobs } from './job';
 import { Pages } from './pages';
 import { createPanel, PANEL_ID } from './panel/widget';
 import { PanelState } from './panel/state';
@@ -81,6 +82,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       pages.restore(restorer);
     }
     connectNotices(environments, actions, trans);
+    connectJobs(environments, actions.announcer, trans);
     watchKernels(app, context);
     const follower = new Follower(environments);
 

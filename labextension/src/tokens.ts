@@ -70,6 +70,7 @@ export interface IEnvironmentDetail extends IEnvironment {
   changed: string;
   operation: string;
   preflight: { kind: 'kernel' | 'import'; seconds: number; at: string } | null;
+  profile?: string;
   /** For which kind of computer its own prefix is, where it has several builds; else empty. */
   target?: string;
   /** The others, by target. */
@@ -114,6 +115,8 @@ export interface ICreateRequest {
   creator?: string;
   extras?: string[];
   groups?: string[];
+  /** The profile of the job in which its kernel runs. */
+  profile?: string;
   /** Build as a job of the batch system. */
   on?: IBatchRequest | null;
 }

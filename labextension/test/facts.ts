@@ -204,6 +204,7 @@ export class FakeServer {
   calls: ICall[] = [];
   answers = new Map<string, Answer>([
     ['GET site', site()],
+    ['GET profiles', []],
     ['GET targets', { system: '', where: 'here', partitions: [], message: 'There is none.' }],
     ['GET environments', []],
     ['GET operations', []],
@@ -268,7 +269,7 @@ export class FakeServer {
 export interface IWorld extends IContext {
   server: FakeServer;
   /** Send an event as the server would. */
-  event: (schema: string) => void;
+  event: (schema: string, told?: Record<string, string>) => void;
   /** Names of the kernels that run. */
   kernels: string[];
   refreshedKernels: () => number;
@@ -323,6 +324,6 @@ export function world(): IWorld {
     executed,
     typed,
     refreshedKernels: () => refreshed,
-    event: schema => stream.emit({ schema_id: schema })
+    event: (schema, told) => stream.emit({ schema_id: schema, ...told })
   };
 }

@@ -327,6 +327,34 @@ def test_what_is_not_shared_is_not_used(a: Person, b: Person, bare: Path) -> Non
     assert "not a member" in a.error("share", "bare", "--group", "0")
 
 
+def test_of_several_builds_b_uses_the_one_for_the_computer(a: Person, b: Person, location: Path) -> None:
+    """One is built before it is shared, one after; b starts what b has looked at, and on no other kind of computer."""
+
+    def on(target: str, person: Person, *arguments: object) -> dict[str, Any]:
+        closed = ["sh", "-c", 'umask 077; exec "$@"', "sh"]  # so that what is open was opened by sharing
+        argv = [*closed, person.python, "-m", "jupyter_hpcenv.cli", *arguments, "--json"]
+        return dict(json.loads(person.run(argv, VSC_ARCH_LOCAL=target).stdout))
+
+    asked = ("--location", "shared", "--python", "/usr/bin/python3", "--no-kernel", "--target", "zen4")
+    made = on("zen4", a, "create", "twofold", *asked)["data"]
+    assert on("zen5", a, "build", "twofold")["ok"]
+    assert on("zen4", a, "share", "twofold", "--everybody")["ok"]
+    assert on("zen6", a, "build", "twofold")["ok"]
+    refused = on("zen9", b, "use", "shared/twofold")
+    assert "has builds for zen4, zen5, zen6, and this computer is zen9" in refused["error"]["message"]
+    for target in ("zen5", "zen6"):
+        answer = on(target, b, "use", "shared/twofold")
+        assert answer["ok"], answer
+        used = answer["data"]
+        launch = b.home / ".local/share/jupyter/hpcenv/used" / used["id"] / "launch"
+        code = ["-c", "import sys; print(sys.prefix)"]
+        assert (
+            b.run([launch, *code], VSC_ARCH_LOCAL=target).stdout.strip() == f"{made['prefix']}/.hpcenv/builds/{target}"
+        )
+        assert "build_missing" in b.run([launch, *code], VSC_ARCH_LOCAL="zen4").stderr
+        assert on(target, b, "unuse", used["id"])["ok"]
+
+
 def test_where_the_site_does_not_want_it_nothing_is_shared(a: Person) -> None:
     a.data("create", "athome", "--location", "home", "--python", "/usr/bin/python3", "--no-kernel")
     said = a.error("share", "athome", "--everybody")

@@ -350,4 +350,8 @@ def test_schema(name: str) -> None:
 
 
 def test_no_other_schema() -> None:
-    assert {path.name for path in Path(EVENT_SCHEMAS).iterdir()} == {"operation.yaml", "environment.yaml", "kernel.yaml"}
+    assert {path.name for path in Path(EVENT_SCHEMAS).iterdir()} == {
+        "operation.yaml",
+        "environment.yaml",
+        "kernel.yaml",
+    }

@@ -42,6 +42,7 @@ export function shellCommand(request: ICreateRequest): string {
   if (request.kernel === false) {
     words.push('--no-kernel');
   }
+  option('profile', request.profile);
   option('on', request.on?.partition);
   option('constraint', request.on?.constraint);
   option('account', request.on?.account);

@@ -58,6 +58,8 @@ export interface Draft {
   systemSitePackages: boolean | null;
   displayName: string;
   kernel: boolean;
+  /** The profile of the job in which the kernel runs; empty: beside the server. */
+  profile: string;
   /** What a job asks for that builds it; null: it is built where the site builds. */
   on: IBatchRequest | null;
 }
@@ -119,6 +121,7 @@ export function newDraft(start: Partial<ICreateRequest> = {}, from?: Draft['star
     systemSitePackages: typeof start.system_site_packages === 'boolean' ? start.system_site_packages : null,
     displayName: text(start.display_name),
     kernel: start.kernel !== false,
+    profile: text(start.profile),
     on: jobOf(start.on)
   };
 }
@@ -163,6 +166,7 @@ export function toRequest(draft: Draft): ICreateRequest {
   put('build_variables', Object.fromEntries(build), build.length);
   put('display_name', draft.displayName, draft.displayName);
   put('kernel', false, !draft.kernel);
+  put('profile', draft.profile, draft.kernel && draft.profile);
   put('on', draft.on, draft.on);
   return { ...draft.beside, ...request };
 }

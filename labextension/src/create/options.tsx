@@ -5,6 +5,7 @@ import type { IManagerFacts } from '../tokens';
 import { Wrong } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Icon } from '../ui/controls';
+import { RunsIn, useProfiles } from '../ui/runs-in';
 import type { Draft } from './draft';
 import { VariableRows } from './fields';
 import { BuildOn, usePartitions } from './build-on';
@@ -32,9 +33,11 @@ export function Options(props: {
       draft.buildVariables.length > 0 ||
       !!draft.displayName ||
       !draft.kernel ||
+      !!draft.profile ||
       !!draft.on
   );
   const partitions = usePartitions();
+  const profiles = useProfiles();
   const check = (label: string, hint: string, checked: boolean, change: (on: boolean) => Partial<Draft>): JSX.Element => (
     <label className="jp-HpcEnv-check">
       <input type="checkbox" checked={checked} onChange={event => props.onChange(change(event.target.checked))} />
@@ -127,6 +130,7 @@ export function Options(props: {
             <div className="jp-HpcEnv-hint">{trans.__('Such as CC, MPICC or HDF5_DIR: only packages that are built from source see them.')}</div>
           </div>
         )}
+        {draft.kernel && <RunsIn id={id} value={draft.profile} profiles={profiles} onChange={profile => props.onChange({ profile })} />}
         {!draft.cloneOf && <BuildOn id={id} value={draft.on} partitions={partitions} wrong={props.wrongOn} onChange={on => props.onChange({ on })} />}
         {check(
           trans.__('Make a kernel for notebooks'),

@@ -68,6 +68,12 @@ export function Summary(props: {
         )}
         <dt>{trans.__('Location')}</dt>
         <dd>{chosenLocation(draft, site)?.name ?? '–'}</dd>
+        {draft.on && !draft.cloneOf && (
+          <>
+            <dt>{trans.__('Built')}</dt>
+            <dd>{draft.on.partition ? trans.__('in a job on %1', plain(draft.on.partition)) : trans.__('in a job')}</dd>
+          </>
+        )}
       </dl>
       <ul className="jp-HpcEnv-notes">
         {!conda &&

@@ -6,11 +6,20 @@ import type { IEnvironmentDetail } from '../tokens';
 import { Blank } from '../ui/blocks';
 import { useHpcEnv } from '../ui/context';
 import { Button, Icon } from '../ui/controls';
+import { RunsIn, useProfiles } from '../ui/runs-in';
 
 export function Kernels(props: { environment: IEnvironmentDetail }): JSX.Element {
-  const { trans, actions } = useHpcEnv();
+  const { trans, actions, model } = useHpcEnv();
   const { environment } = props;
   const own = environment.origin === 'own';
+  const profiles = useProfiles();
+  const runIn = async (profile: string): Promise<void> => {
+    await actions.attempt(
+      () => model.api.change(environment.id, { profile }),
+      trans.__('Where the kernel of %1 runs could not be changed.', environment.name)
+    );
+    await Promise.all([model.refresh(), model.refreshKernels()]);
+  };
   if (environment.kernels.length === 0) {
     return (
       <Blank
@@ -54,6 +63,14 @@ export function Kernels(props: { environment: IEnvironmentDetail }): JSX.Element
           </li>
         ))}
       </ul>
+      {own && (
+        <RunsIn
+          id={`hpcenv-${environment.id}`}
+          value={environment.profile ?? ''}
+          profiles={profiles}
+          onChange={profile => void runIn(profile)}
+        />
+      )}
       <p className="jp-HpcEnv-hint">
         {trans.__('Taking a kernel off the launcher leaves the environment as it is; notebooks that run on it go on.')}
       </p>
