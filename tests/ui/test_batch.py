@@ -31,7 +31,8 @@ def slurm() -> Iterator[Slurm]:
 def view(page: Page, slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     home = tmp_path_factory.mktemp("lab")
     (home / "config").mkdir()
-    config = {"Site": {"batch_interval": 1}}
+    profile = {"display_name": "Small job", "description": "One core for ten minutes.", "partition": "zen5", "time": "10"}
+    config = {"Site": {"batch_interval": 1, "kernel_profiles": {"small": profile}}}
     (home / "config" / "jupyter_hpcenv_config.json").write_text(json.dumps(config))
     lab = start_lab(home, **slurm.variables, PATH=f"{os.environ['PATH']}:/usr/sbin")
     try:
@@ -51,6 +52,7 @@ def test_a_build_on_a_partition_says_what_it_waits_for_and_gets_ready(view: Any,
     where.select_option("zen5")
     expect(form.get_by_text("Its nodes have zen5. The longest time is 4:00:00.")).to_be_visible()
     form.get_by_label("Time", exact=True).fill("3-0")
+    form.get_by_label("Runs in", exact=True).select_option("small")
     axe(view, "the form with a partition")
     view.shot("batch-form")
     create = form.locator("aside").get_by_role("button", name="Create", exact=True)
@@ -69,3 +71,15 @@ def test_a_build_on_a_partition_says_what_it_waits_for_and_gets_ready(view: Any,
         timeout=120_000
     )
     assert slurm.jobs() == []
+    page.get_by_role("button", name="New notebook").first.click()
+    cell = page.locator(".jp-Notebook:visible .jp-CodeCell .cm-content").first
+    cell.click(timeout=60_000)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first).to_be_visible(timeout=60_000)
+    page.keyboard.type('import os; print(os.environ["SLURM_JOB_PARTITION"])')
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-Notebook:visible .jp-OutputArea-output").first).to_have_text("zen5", timeout=60_000)
+    view.shot("batch-notebook")
+    assert len(slurm.jobs()) == 1
+    page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    while slurm.jobs():  # the test's own timeout bounds it
+        page.wait_for_timeout(200)
