@@ -12,11 +12,6 @@ from ..site import Site
 from ..site.target import SCRIPT, as_record
 
 
-def is_stale(record: Record, target: str) -> bool:
-    """Tell whether packages were changed since a build was made."""
-    return target in record.builds and record.builds[target].edition != record.edition
-
-
 def write_launches(record: Record, site: Site, guard: Callable[[], None] | None = None) -> None:
     """Write the launch scripts of an environment: that of each build, then the one that chooses among them."""
     if record.target:

@@ -132,7 +132,7 @@ def share(
 
 def open_again(record: Record, report: Reporter) -> None:
     """Let those with whom an environment is shared read what a change has brought; called before it is proven."""
-    if False:
+    if record.shared is not None:
         try:
             modes.give(Path(record.prefix), record.shared, report.check)
         except OSError as error:

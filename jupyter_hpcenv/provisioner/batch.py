@@ -144,6 +144,8 @@ class BatchProvisioner(KernelProvisionerBase):
         """Return what the kernel gets besides the variables of its job: no token of the server's."""
         kept = environment(self._site.passthrough, {"JPY_SESSION_NAME": env.get("JPY_SESSION_NAME", "")}, env)
         kept |= {name: env[name] for name in self.kernel_spec.env if name in env}
+        for name in self._site.target_variables:  # they say what the server's computer is; the node has its own
+            kept.pop(name, None)
         return {name: value for name, value in kept.items() if not looks_secret(name)}
 
     def _heard(self, line: str) -> None:

@@ -31,7 +31,12 @@ def slurm() -> Iterator[Slurm]:
 def view(page: Page, slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     home = tmp_path_factory.mktemp("lab")
     (home / "config").mkdir()
-    profile = {"display_name": "Small job", "description": "One core for ten minutes.", "partition": "zen5", "time": "10"}
+    profile = {
+        "display_name": "Small job",
+        "description": "One core for ten minutes.",
+        "partition": "zen5",
+        "time": "10",
+    }
     config = {"Site": {"batch_interval": 1, "kernel_profiles": {"small": profile}}}
     (home / "config" / "jupyter_hpcenv_config.json").write_text(json.dumps(config))
     lab = start_lab(home, **slurm.variables, PATH=f"{os.environ['PATH']}:/usr/sbin")
@@ -78,6 +83,7 @@ def test_a_build_on_a_partition_says_what_it_waits_for_and_gets_ready(view: Any,
     page.keyboard.type('import os; print(os.environ["SLURM_JOB_PARTITION"])')
     page.keyboard.press("Control+Enter")
     expect(page.locator(".jp-Notebook:visible .jp-OutputArea-output").first).to_have_text("zen5", timeout=60_000)
+    expect(page.get_by_text("The job of this kernel ends in").first).to_be_visible()
     view.shot("batch-notebook")
     assert len(slurm.jobs()) == 1
     page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
