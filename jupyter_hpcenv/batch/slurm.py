@@ -20,6 +20,8 @@ from .contract import PREFIX, BatchSystem
 #: Seconds that one of Slurm's programs may take; they give up on their controller by themselves after some ten.
 PATIENCE = 40.0
 
+_PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol")
+
 _clusters: dict[str, str] = {}
 
 _LONGEST = 64_000_000
@@ -62,7 +64,7 @@ class Slurm(BatchSystem):
 
     def is_there(self) -> bool:
         """Tell whether its programs are on PATH."""
-        return all(shutil.which(program) for program in ("sbatch", "squeue", "scancel"))
+        return all(shutil.which(program) for program in _PROGRAMS)
 
     def submit(self, script: Path, name: str, asked: BatchRequest, output: Path) -> str:
         """Queue *script*; Slurm keeps no variable of ours (``--export=NIL``)."""

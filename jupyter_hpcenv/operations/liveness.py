@@ -27,7 +27,7 @@ def is_dead(folder: Folder, status: Status, ticket: Ticket) -> bool:
     """Tell whether nobody will ever finish this operation."""
     if status.state in FINISHED:
         return False
-    if not status.closing and (job := job_of(folder)) is not None:
+    if not status.closing and (job := job_of(folder, ticket)) is not None:
         return is_over(folder, job)
     if status.process is None:
         here = ticket.host == socket.gethostname()

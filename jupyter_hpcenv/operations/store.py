@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BrokenRecord, HpcenvError, Interrupted, NotFound, WrongState
+from ..errors import BrokenRecord, Cancelled, HpcenvError, Interrupted, NotFound, WrongState
 from ..files import (
     Watch,
     explain,
@@ -197,7 +197,7 @@ class Operations:
         if liveness.is_dead(folder, status, ticket):
             state = "interrupted"
             error = error or gone(folder, status).body()
-        job = seen(job_of(folder), state)
+        job = seen(job_of(folder, ticket), state)
         number = sum(step.state != "todo" for step in status.steps)
         return Operation(
             id=ticket.id,
@@ -299,11 +299,14 @@ class Operations:
         return found
 
 
-def gone(folder: Folder, status: Status) -> Interrupted:
+def gone(folder: Folder, status: Status) -> HpcenvError:
     """Return the error that says that a worker went away, with its last words."""
     running = next((step.title for step in status.steps if step.state == "running"), "")
-    if (job := job_of(folder)) is not None and job.reason != "Refused":
-        return ended(job, folder.ticket(), running)
+    ticket = folder.ticket()
+    if (job := job_of(folder, ticket)) is not None and job.reason != "Refused":
+        if folder.cancelling:
+            return Cancelled("It was cancelled; nothing was left behind.")
+        return ended(job, ticket, running)
     return Interrupted(
         "The worker went away before it was done" + (f", at “{running}”." if running else "."),
         hints=["Ask for it again; what was downloaded is still in the cache."],

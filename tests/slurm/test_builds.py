@@ -8,6 +8,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_hpcenv.admission import Admission
+from jupyter_hpcenv.batch import slurm as slurm_module
 from jupyter_hpcenv.batch.slurm import Slurm as System
 from jupyter_hpcenv.errors import BatchRefused, BatchUnavailable, InvalidRequest
 from jupyter_hpcenv.models import FINISHED, BatchRequest, CreateRequest, Operation
@@ -284,6 +286,95 @@ def test_an_answer_that_is_lost_makes_no_second_job(
     assert slurm.says("squeue", "--states=all", "-h", "-o", "%j", f"--name={operation.job.name}").split() == [
         operation.job.name
     ]
+
+
+def test_while_one_sends_the_job_nobody_else_does_and_a_cancel_then_ends_it(
+    admission: Admission, slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sbatch is slow, and another server looks, and cancels, before it has answered."""
+    slurm.says("scontrol", "update", "PartitionName=zen5", "State=DOWN")
+    wait = f'touch "{tmp_path}/asked"; while [ ! -e "{tmp_path}/on" ]; do sleep 0.1; done'
+    instead(tmp_path / "bin", "sbatch", f'{wait}; exec /usr/bin/sbatch "$@"', monkeypatch)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(admission.submit, "create", request("slow-to-send"))
+            until((tmp_path / "asked").exists)
+            (row,) = admission.operations.list()
+            for _ in range(3):
+                (admission.operations.root / ".looked").unlink(missing_ok=True)
+                admission.reconcile()
+            admission.operations.cancel(row.id)
+            admission.reconcile()
+            assert admission.operations.get(row.id).state == "pending", "nobody knows yet whether there is a job"
+            (tmp_path / "on").touch()
+            asking.result()
+        done = ended(admission, row)
+        assert (done.state, (done.error or {})["message"]) == (
+            "cancelled",
+            "It was cancelled; nothing was left behind.",
+        )
+        assert slurm.jobs() == []
+        assert row.job is not None
+        told = slurm.says("squeue", "--states=all", "-h", "-o", "%j", f"--name={row.job.name}").split()
+        assert told == [row.job.name], "sent once"
+        nothing_is_left(admission, row)
+    finally:
+        slurm.says("scontrol", "update", "PartitionName=zen5", "State=UP")
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"id": 7'])
+def test_a_job_whose_file_is_lost_is_found_by_its_name(
+    admission: Admission, slurm: Slurm, slow: Slow, content: bytes | None
+) -> None:
+    operation = admission.submit("create", request("lost-file", slow.requirement))
+    until(slow.begun)
+    place = admission.operations.folder(operation.id).path / "job.json"
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+    (admission.operations.root / ".looked").unlink(missing_ok=True)
+    admission.reconcile()
+    job = admission.operations.get(operation.id).job
+    assert job is not None
+    assert job.id == slurm.jobs()[0]
+    slow.go()
+    assert ended(admission, operation).state == "succeeded"
+
+
+def test_a_job_that_is_suspended_is_shown_so(admission: Admission, slurm: Slurm, slow: Slow) -> None:
+    operation = admission.submit("create", request("suspended", slow.requirement))
+    until(slow.begun)
+    (job,) = slurm.jobs()
+    slurm.says("scontrol", "suspend", job)
+    until(lambda: admission.reconcile() or admission.operations.get(operation.id).job.state == "suspended")  # type: ignore[union-attr]
+    slurm.says("scontrol", "resume", job)
+    slow.go()
+    assert ended(admission, operation).state == "succeeded"
+
+
+def test_without_scontrol_there_is_no_batch_system(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("sbatch", "squeue", "scancel"):
+        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BatchUnavailable, match="no batch system"):
+        Admission().submit("create", request("half"))
+
+
+def test_a_cluster_that_can_not_be_told_keeps_nobody_from_cancelling(
+    admission: Admission, slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_module, "_clusters", {})
+    instead(tmp_path / "bin", "scontrol", "exit 1", monkeypatch)
+    subprocess.run(["/usr/bin/scontrol", "update", "PartitionName=zen5", "State=DOWN"], check=True)
+    try:
+        operation = admission.submit("create", request("nameless"))
+        admission.operations.cancel(operation.id)
+        assert ended(admission, operation).state == "cancelled"
+        assert slurm.jobs() == []
+    finally:
+        subprocess.run(["/usr/bin/scontrol", "update", "PartitionName=zen5", "State=UP"], check=True)
 
 
 def test_two_hundred_in_the_queue_are_looked_at_with_one_question(
