@@ -128,7 +128,7 @@ def test_what_the_hook_changes_is_built(home: Path, tmp_path: Path, monkeypatch:
     (folder / "hpcenv_policy.toml").write_text(f'version = 1\n[hook]\ncall = "{hook}:look"\n')
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     admission = Admission()
-    monkeypatch.setattr(type(admission.operations), "_start", lambda self, folder: 0)
+    monkeypatch.setattr(type(admission.operations), "_start", lambda self, folder, ticket: None)
     operation = admission.submit("create", CreateRequest(name="changed", packages=["six"], kernel=False))
     ticket = admission.operations.folder(operation.id).ticket()
     assert ticket.request["packages"] == ["six"]
@@ -151,7 +151,7 @@ def test_the_worker_asks_once_more(rule: Path, monkeypatch: pytest.MonkeyPatch) 
     """A rule that came between the request and the build holds for the build."""
     admission = Admission()
     started: list[Path] = []
-    monkeypatch.setattr(type(admission.operations), "_start", lambda self, folder: started.append(folder.path) or 0)
+    monkeypatch.setattr(type(admission.operations), "_start", lambda self, folder, ticket: started.append(folder.path))
     admission.submit("create", CreateRequest(name="late", packages=["six"], kernel=False))
     rule.write_text("version = 1\n[enforced.denied]\nsix = ''\n")
     argv = [sys.executable, "-m", "jupyter_hpcenv.worker", str(started[0])]
