@@ -138,9 +138,11 @@ def main(path: str) -> int:
         before = folder.status()
         begins = before.state == "pending" or (again and before.state == "running" and not before.closing)
         if not begins or not (_plans(ticket) or claims.adopt(root, name, ticket.id)):
+            sys.stderr.write(f"Nothing is left to do here: the operation is {before.state}.\n")
             return 1  # somebody has closed it already
         own = Own(folder, "running", again=again)
-    except (Busy, Interrupted):
+    except (Busy, Interrupted) as problem:
+        sys.stderr.write(f"{problem.message}\n")
         return 1  # somebody closes it at this moment
     except HpcenvError as problem:  # not even the log can be written: whoever closes the operation repeats these words
         sys.stderr.write(f"{problem.message}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
@@ -108,6 +107,15 @@ def ended(admission: Admission, operation: Operation) -> Operation:
         time.sleep(0.2)
 
 
+def start_now(slurm: Slurm, job: str) -> None:
+    """Start a job that was queued again, before the two minutes that Slurm waits.
+
+    Not in the second of its end: Slurm's credentials for that one are revoked, and count whole seconds.
+    """
+    time.sleep(2.5)
+    slurm.says("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
 def nothing_is_left(admission: Admission, operation: Operation) -> None:
     """Neither prefix nor claim nor record; and the same request is taken now."""
     assert not Path(operation.environment.prefix).exists()
@@ -209,7 +217,7 @@ def test_a_node_that_fails_has_its_build_begun_again(admission: Admission, slurm
     now = admission.operations.get(operation.id)
     assert now.job is not None
     assert now.state not in FINISHED, now
-    slurm.says("scontrol", "update", f"JobId={now.job.id}", "StartTime=now")  # Slurm waits two minutes before it
+    start_now(slurm, now.job.id)
     slow.go()
     done = ended(admission, operation)
     assert done.state == "succeeded", done
@@ -218,25 +226,31 @@ def test_a_node_that_fails_has_its_build_begun_again(admission: Admission, slurm
 
 
 def test_a_worker_that_is_killed_with_its_node_is_begun_again(admission: Admission, slurm: Slurm, slow: Slow) -> None:
-    """No signal that it could obey: what it left is removed by its successor."""
+    """No signal that it could obey, and nobody on the node who could tell: what it left is removed by its successor."""
     operation = admission.submit("create", request("killed", slow.requirement))
     until(slow.begun)
     slow.again()
-    job = admission.operations.get(operation.id).job
-    assert job is not None
-    until(lambda: slurm.says("squeue", "-h", "-j", job.id, "-o", "%T") == "RUNNING")
     status = admission.operations.folder(operation.id).status()
     assert status.process is not None
-    for pid in [status.process.pid, *_below(status.process.pid)]:
-        os.kill(pid, 19)  # it hangs, as on a node that is lost
-    slurm.says("scontrol", "requeue", job.id)
-    for pid in [*_below(status.process.pid), status.process.pid]:
-        with contextlib.suppress(ProcessLookupError):  # Slurm was faster
-            os.kill(pid, 9)
-    until(lambda: admission.reconcile() or admission.operations.get(operation.id).job.restarts)  # type: ignore[union-attr]
-    slurm.says("scontrol", "update", f"JobId={job.id}", "StartTime=now")
+    worker = status.process.pid
+    keeper = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    assert b"slurmstepd" in Path(f"/proc/{keeper}/cmdline").read_bytes()
+    for pid in [keeper, worker, *_below(worker)]:
+        os.kill(pid, 9)
+    assert Path(operation.environment.prefix).is_dir()
+    slurm.says("scontrol", "update", "NodeName=zen5-1", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: admission.reconcile() or admission.operations.get(operation.id).job.restarts)  # type: ignore[union-attr]
+    finally:
+        slurm.says("scontrol", "update", "NodeName=zen5-1", "State=RESUME")
+    job = admission.operations.get(operation.id).job
+    assert job is not None
+    start_now(slurm, job.id)
     slow.go()
-    assert ended(admission, operation).state == "succeeded"
+    done = ended(admission, operation)
+    lines = [line.text for line in admission.operations.log(operation.id).lines]
+    assert done.state == "succeeded", (done.error, done.job, lines[-6:])
+    assert any("what the earlier one left is removed first" in line for line in lines)
 
 
 def _below(pid: int) -> list[int]:
