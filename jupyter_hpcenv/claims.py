@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from . import typed
 from .errors import BrokenRecord, Busy, Refused
 from .files import PROBE, Watch, explain, read_regular, sync_folder, write_atomic
 from .models import Process, utc_now
@@ -191,7 +192,7 @@ def _owner(place: Path) -> str:
 def read(place: Path) -> Claim | None:
     """Return the claim at *place*, or None if there is none; a damaged one counts as nobody's."""
     try:
-        return msgspec.json.decode(read_regular(place, 10_000), type=Claim)
+        return typed.of_json(read_regular(place, 10_000), Claim)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (BrokenRecord, msgspec.DecodeError):

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from . import typed
 from .errors import BrokenRecord, DiskFull, LocationUnavailable, NewerRecord, Refused
 from .models import RECORD_VERSION
 
@@ -277,13 +278,13 @@ def _unread(path: Path, error: OSError) -> BrokenRecord:
 def decode(data: bytes, kind: type[T], what: str) -> T:
     """Return *data* as *kind*; raise `NewerRecord` for a later version, `BrokenRecord` for anything else."""
     try:
-        version = msgspec.json.decode(data, type=_Versioned).version
+        version = typed.of_json(data, _Versioned).version
         if version > RECORD_VERSION:
             raise NewerRecord(
                 f"{what} was written by a newer jupyter_hpcenv (version {version}; this one reads {RECORD_VERSION}).",
                 hints=["Use the newer jupyter_hpcenv; this one leaves the file as it is."],
             )
-        return msgspec.json.decode(data, type=kind)
+        return typed.of_json(data, kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BrokenRecord(f"{what} is damaged: {error}.") from error
 

@@ -18,11 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import msgspec
 from traitlets import TraitError
 from traitlets.config import Config
 
-from . import claims, policy
+from . import claims, policy, typed
 from .batch import load_batch_system
 from .catalog import Records, history
 from .errors import Busy, Cancelled, HpcenvError, Interrupted
@@ -202,10 +201,10 @@ def _fetch(own: Own, report: Report, stopped: threading.Event) -> None:
     """Fetch here what the job needs, whose node reaches no index; then send it."""
     ticket, config = own.ticket, Config(own.ticket.config)
     site = Site(config=config)
-    work = msgspec.convert(ticket.work, create.Work)
-    request = work.effective or msgspec.convert(ticket.request, CreateRequest)
+    work = typed.of_value(ticket.work, create.Work)
+    request = work.effective or typed.of_value(ticket.request, CreateRequest)
     if ticket.asked:
-        policy.enter(msgspec.convert(ticket.asked, policy.Asked))
+        policy.enter(typed.of_value(ticket.asked, policy.Asked))
     report.step("fetch")
     manager = load_managers(config, site)[request.manager]
     note_fetched(own.folder, create.fetch(request, work, site, manager, own.folder.path, report))
@@ -277,7 +276,7 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
         os.nice(site.nice)
     managers = load_managers(config, site)
     if ticket.asked:
-        asked = msgspec.convert(ticket.asked, policy.Asked)
+        asked = typed.of_value(ticket.asked, policy.Asked)
         policy.enter(asked)
         policy.ask(ticket.verb, asked, ticket.user)
 
@@ -288,7 +287,7 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
     if ticket.verb in CHANGES:
         return _change(ticket, site, managers, report, guard)
     if ticket.verb in rebuild.VERBS:
-        again = msgspec.convert(ticket.work, rebuild.Work)
+        again = typed.of_value(ticket.work, rebuild.Work)
         manager = managers[again.request.manager]
         record, differences = rebuild.rebuild(again, ticket.target, ticket.id, site, manager, report, guard)
         exact.keep(record, manager, site, report)
@@ -297,10 +296,10 @@ def _carry_out(own: Own, report: Report) -> dict[str, Any]:
         return {"environment": record.id, "prefix": record.prefix, "differences": differences}
     if ticket.verb == "build":
         return _build(ticket, site, managers, report, guard)
-    work = msgspec.convert(ticket.work, create.Work)
+    work = typed.of_value(ticket.work, create.Work)
     if (choice := fetched(own.folder)) is not None:
-        work.choice = msgspec.convert(choice, Choice)
-    request = work.effective or msgspec.convert(ticket.request, CreateRequest)
+        work.choice = typed.of_value(choice, Choice)
+    request = work.effective or typed.of_value(ticket.request, CreateRequest)
     manager = managers[request.manager]
     if _plans(ticket):
         return create.plan(request, work, ticket.target, site, manager, report)
@@ -314,7 +313,7 @@ def _build(
     ticket: Ticket, site: Site, managers: dict[str, Manager], report: Report, guard: Callable[[], None]
 ) -> dict[str, Any]:
     """Build an environment that is there for another kind of computer."""
-    work = msgspec.convert(ticket.work, builds.Work)
+    work = typed.of_value(ticket.work, builds.Work)
     manager = managers[work.again.request.manager]
     record, differences = builds.build(work, ticket.target, ticket.id, site, manager, report, guard)
     history.note(site, record.id, "build", "; ".join([work.target, *differences]), operation=ticket.id)
@@ -328,7 +327,7 @@ def _change(
     record, _ = Records(site).read(ticket.target.prefix)
     manager = managers[record.manager]
     if ticket.verb in ("share", "unshare"):
-        sharing = msgspec.convert(ticket.work, share.Work)
+        sharing = typed.of_value(ticket.work, share.Work)
         record = _whole(record, site, manager, report, guard)
         record = share.share(sharing, record, ticket.id, site, report, guard)
         history.note(
@@ -341,7 +340,7 @@ def _change(
         report.step("back")
         record = packages.repair(record, site, manager, report, guard)
         return {"environment": record.id, "prefix": record.prefix}
-    work = msgspec.convert(ticket.work, packages.Work)
+    work = typed.of_value(ticket.work, packages.Work)
     if _plans(ticket):
         return packages.plan(work, record, site, manager, report)
     record = _whole(record, site, manager, report, guard)

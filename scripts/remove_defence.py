@@ -45,6 +45,13 @@ DEFENCES = {
         "return dict(os.environ)",
         "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
     ),
+    "types-one-at-a-time": Defence(
+        "fault: two threads are the first to read a record",
+        "typed.py",
+        r"        with _learning:",
+        "        if True:",
+        "tests/unit/test_typed.py::test_threads_that_are_the_first_to_read_a_type_do_not_crash",
+    ),
     "closer-no-worker": Defence(
         "fault: a server that cancels ends another one that closes the operation",
         "operations/store.py",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .. import claims, manifest
+from .. import claims, manifest, typed
 from ..errors import BrokenRecord, Busy, HpcenvError, NotFound
 from ..files import make_private, read_regular, write_json
 from ..manifest import Entry
@@ -70,7 +70,7 @@ def _one(desk: Admission, label: str, entry: Entry) -> Iterator[str]:
 def _was_given(desk: Admission, place: Path) -> bool:
     """Tell whether there is nothing left to do: what failed, and nobody cancelled, is tried again."""
     try:
-        given = msgspec.json.decode(read_regular(place), type=Given)
+        given = typed.of_json(read_regular(place), Given)
     except FileNotFoundError:
         return False
     except (OSError, BrokenRecord, msgspec.DecodeError):

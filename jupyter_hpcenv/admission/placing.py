@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..batch import load_batch_system
 from ..catalog import Catalog
 from ..errors import HpcenvError, InvalidRequest, WrongState
@@ -94,7 +95,7 @@ def _asked(ticket: Ticket, catalog: Catalog) -> BatchRequest | None:
     """Return what the request asks for; a change asks for what the environment was built with."""
     if ticket.verb == "create":
         on = (ticket.work.get("effective") or ticket.request).get("on")
-        return msgspec.convert(on, BatchRequest) if on is not None else None
+        return typed.of_value(on, BatchRequest) if on is not None else None
     if ticket.verb == "build":  # for another kind of computer than the rest of it
         return None
     with contextlib.suppress(HpcenvError):

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import msgspec
-
-from .. import claims
+from .. import claims, typed
 from ..catalog import Catalog, history
 from ..catalog.records import RECORD
 from ..errors import Busy, DiskFull, HpcenvError, Interrupted
@@ -67,7 +65,7 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
     stop_marked(ticket.id)
     prefix = Path(ticket.target.prefix)
     error = gone(folder, before)
-    built = msgspec.convert(ticket.work, builds.Work) if ticket.verb == "build" else None
+    built = typed.of_value(ticket.work, builds.Work) if ticket.verb == "build" else None
     record = _committed(prefix, ticket.id) if built is None else _built(prefix, ticket.id)
     if record is not None:
         state, body = "succeeded", None
@@ -75,7 +73,7 @@ def close(folder: Folder, ticket: Ticket, catalog: Catalog) -> str:
             catalog.records.write_copy(record)  # outside all locations only the copy leads to it
         history.note(catalog.site, record.id, ticket.verb, "Its worker died after that.", operation=ticket.id)
         if ticket.verb in rebuild.VERBS:
-            rebuild.finish(msgspec.convert(ticket.work, rebuild.Work), record, ticket.id, catalog.site)
+            rebuild.finish(typed.of_value(ticket.work, rebuild.Work), record, ticket.id, catalog.site)
     else:
         if ticket.verb in ("create", *rebuild.VERBS):  # others built nothing; what a change left, a repair puts right
             _clean(prefix, own)

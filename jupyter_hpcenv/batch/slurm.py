@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from .. import typed
 from ..errors import BatchRefused, BatchUnavailable, BuildFailed, HpcenvError
 from ..models import BatchRequest, Job, JobState, Partition
 from ..process import run
@@ -97,7 +98,7 @@ class Slurm(BatchSystem):
         said = self._ask(["squeue", "--json", "--me", "--states=all"], "The queue was not told")
         text = "\n".join(said)
         try:
-            found = msgspec.json.decode(text[text.index("{") :])["jobs"]
+            found = typed.of_json(text[text.index("{") :])["jobs"]
             return [_job(each) for each in found if _mine(each)]
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError) as error:
             raise BatchUnavailable(

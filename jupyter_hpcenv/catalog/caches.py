@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, HpcenvError, LocationUnavailable
 from ..files import make_private, read_regular, write_json
 from ..models import Environment, utc_now
@@ -102,7 +103,7 @@ class Caches:
 
     def _kept(self, path: Path) -> _Kept | None:
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            return msgspec.json.decode(read_regular(self._path(path), 10_000_000), type=_Kept)
+            return typed.of_json(read_regular(self._path(path), 10_000_000), _Kept)
         return None
 
 

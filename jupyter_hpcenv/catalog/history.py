@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, HpcenvError
 from ..files import make_private, read_regular
 from ..models import Event, utc_now
@@ -85,7 +86,7 @@ def read(identifier: str, site: Site) -> list[Event]:
     with contextlib.suppress(OSError, BrokenRecord):
         for line in read_regular(folder(site) / f"{identifier}.jsonl", _LARGEST).splitlines():
             with contextlib.suppress(msgspec.DecodeError):
-                found.append(msgspec.json.decode(line, type=Event))
+                found.append(typed.of_json(line, Event))
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import HpcenvError
 from ..files import decode, make_private, read_regular, write_json
 from ..models import RECORD_VERSION, Contents
@@ -59,7 +60,7 @@ def read(identifier: str, site: Site) -> Lockfile | None:
 def revision_of(identifier: str, site: Site) -> int:
     """Return of which revision of its record an environment's lockfile is; 0 where there is none."""
     with contextlib.suppress(OSError, HpcenvError, msgspec.DecodeError):
-        return msgspec.json.decode(read_regular(folder(site) / f"{identifier}.json", _LARGEST), type=_Revision).revision
+        return typed.of_json(read_regular(folder(site) / f"{identifier}.json", _LARGEST), _Revision).revision
     return 0
 
 

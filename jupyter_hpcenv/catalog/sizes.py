@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, HpcenvError, LocationUnavailable
 from ..files import DEEPEST, make_private, read_regular, unreadable, write_json
 from ..models import Environment, Size, utc_now
@@ -120,7 +121,7 @@ class Sizes:
 
     def _kept(self, identifier: str) -> _Kept | None:
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            return msgspec.json.decode(read_regular(self._path(identifier)), type=_Kept)
+            return typed.of_json(read_regular(self._path(identifier)), _Kept)
         return None
 
 

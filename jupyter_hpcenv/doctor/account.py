@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from jupyter_core.paths import jupyter_path
 
+from .. import typed
 from ..errors import BrokenRecord
 from ..files import read_regular
 from ..models import Location
@@ -132,7 +133,7 @@ def _kernelspec(folder: Path) -> Iterator[Finding]:
 
 def _read(folder: Path) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        spec = msgspec.json.decode(read_regular(folder / "kernel.json", 1_000_000))
+        spec = typed.of_json(read_regular(folder / "kernel.json", 1_000_000))
         return spec if isinstance(spec, dict) else None
     return None
 

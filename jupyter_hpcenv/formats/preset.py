@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import InvalidRequest
 from ..models import CreateRequest
 from .plain_text import clean, shown
@@ -63,7 +64,7 @@ class Preset(msgspec.Struct, kw_only=True):
         _check(self, values)
         filled = {**_filled(self.request, values, "request"), "name": "", "file": text}
         try:
-            return msgspec.convert(filled, CreateRequest, strict=False)
+            return typed.of_value(filled, CreateRequest, strict=False)
         except msgspec.ValidationError as error:
             raise InvalidRequest(
                 f"The preset {self.name} makes no request of these parameters: {error}.",

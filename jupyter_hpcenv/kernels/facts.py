@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .. import process
+from .. import process, typed
 from ..errors import BrokenRecord, PreflightFailed
 from ..files import read_regular
 
@@ -54,7 +54,7 @@ def derive(prefix: Path, python: str = "", env: Mapping[str, str] | None = None)
 
 def _installed(prefix: Path) -> object:
     try:
-        return msgspec.json.decode(read_regular(prefix / INSTALLED / "kernel.json", 100_000))
+        return typed.of_json(read_regular(prefix / INSTALLED / "kernel.json", 100_000))
     except (OSError, BrokenRecord, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -70,7 +70,7 @@ def _asked(program: Path, env: Mapping[str, str] | None) -> object:
         )
     for line in reversed(completed.tail):
         try:
-            return msgspec.json.decode(line)
+            return typed.of_json(line)
         except msgspec.DecodeError:
             continue
     return None

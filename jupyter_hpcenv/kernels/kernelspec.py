@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, NameTaken, Refused
 from ..files import (
     clear_temporary,
@@ -265,7 +266,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     if folder.is_symlink():
         return {}
     try:
-        spec = msgspec.json.decode(read_regular(folder / "kernel.json", 100_000))
+        spec = typed.of_json(read_regular(folder / "kernel.json", 100_000))
         facts = spec["metadata"]["hpcenv"]
         if isinstance(facts["environment"], str) and isinstance(facts["prefix"], str):
             return {**facts, "display_name": str(spec["display_name"])}

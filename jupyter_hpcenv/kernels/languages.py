@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, InvalidName, InvalidRequest, NotFound
 from ..files import read_regular
 from ..models import Kernel, Record
@@ -130,7 +131,7 @@ def _read(prefix: Path, name: str) -> Language | None:
         raise _Odd("its name has characters that no kernel may have.")
     folder = prefix / FOLDER / name
     try:
-        spec = msgspec.json.decode(read_regular(folder / "kernel.json", 100_000))
+        spec = typed.of_json(read_regular(folder / "kernel.json", 100_000))
     except (OSError, BrokenRecord, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _Odd(f"its kernel.json can not be read ({error}).") from error
     if derived_from(spec) is not None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..batch import load_batch_system
 from ..batch.contract import PREFIX
 from ..errors import BrokenRecord
@@ -81,7 +82,7 @@ class JobFolder:
     def connection(self) -> dict[str, Any] | None:
         """Return where the kernel listens, once the node has written it."""
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            found: dict[str, Any] = msgspec.json.decode(read_regular(self.connection_file, 100_000))
+            found: dict[str, Any] = typed.of_json(read_regular(self.connection_file, 100_000))
             return found
         return None
 

@@ -16,6 +16,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from .. import typed
 from ..errors import PackageNotFound, RequirementsConflict
 from ..files import read_regular, write_atomic
 from ..models import Changes, Reporter
@@ -277,7 +278,7 @@ def _dry_run(
     if choice.installer == "uv":
         found = (_UV_PLAN.fullmatch(clean(line).rstrip()) for line in watch.lines)
         return {str(canonicalize_name(each[2])): each[3] for each in found if each and each[1] != "-"}
-    planned = msgspec.json.decode(read_regular(told, 50_000_000), type=_Report)
+    planned = typed.of_json(read_regular(told, 50_000_000), _Report)
     return {str(canonicalize_name(each.metadata.name)): each.metadata.version for each in planned.install}
 
 

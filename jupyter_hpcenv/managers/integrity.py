@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, HpcenvError
 from ..files import read_regular
 from . import packages
@@ -176,7 +177,7 @@ class _Meta(msgspec.Struct):
 def _of_conda(prefix: Path, problems: list[Problem]) -> Iterator[Expected]:
     for file in sorted(prefix.glob("conda-meta/*.json")):
         try:
-            meta = msgspec.json.decode(read_regular(file, _LARGEST), type=_Meta)
+            meta = typed.of_json(read_regular(file, _LARGEST), _Meta)
         except (OSError, BrokenRecord, msgspec.DecodeError) as error:
             place = str(file.relative_to(prefix))
             problems.append(Problem(path=place, package=file.stem, kind="unreadable", message=_why(error)))

@@ -17,6 +17,7 @@ import msgspec
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from .. import typed
 from ..errors import BrokenRecord, WrongState
 from ..files import read_regular
 from . import packages
@@ -122,7 +123,7 @@ def _line(folder: Path, package: Package | None) -> str:
 
 def _origin(folder: Path) -> _Origin | None:
     try:
-        return msgspec.json.decode(read_regular(folder / "direct_url.json", 100_000), type=_Origin)
+        return typed.of_json(read_regular(folder / "direct_url.json", 100_000), _Origin)
     except FileNotFoundError:
         return None
     except (OSError, BrokenRecord, msgspec.DecodeError) as error:

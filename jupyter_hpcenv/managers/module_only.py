@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord, InvalidRequest, PythonNotFound, WrongState
 from ..files import read_regular
 from ..models import Contents, CreateRequest, PythonFact, Rebuild, Record, Reporter, Step
@@ -118,7 +119,7 @@ class ModulesManager(Manager):
     def list_packages(self, prefix: Path) -> list[Package]:
         """Return what is installed beside the Python of the modules; other modules' packages are not among them."""
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            record = msgspec.json.decode(read_regular(prefix / ".hpcenv/environment.json", _LARGEST), type=Record)
+            record = typed.of_json(read_regular(prefix / ".hpcenv/environment.json", _LARGEST), Record)
             return packages.list_packages(Path(record.python_path).parent.parent)
         return []
 

@@ -14,6 +14,7 @@ from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from .. import typed
 from ..errors import BrokenRecord
 from ..files import read_regular
 from .contract import Package
@@ -113,7 +114,7 @@ def installer_of(folder: Path) -> str:
 def _source(folder: Path) -> str:
     """Return where a package came from: a URL, an editable folder, or ``index``."""
     with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError, ValueError):
-        origin = msgspec.json.decode(read_regular(folder / "direct_url.json", 100_000), type=_Origin)
+        origin = typed.of_json(read_regular(folder / "direct_url.json", 100_000), _Origin)
         parts = urlsplit(origin.url)
         url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         return f"editable {url}" if origin.dir_info.get("editable") else url

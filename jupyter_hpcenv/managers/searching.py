@@ -29,6 +29,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from .. import typed
 from ..errors import InvalidRequest
 from . import index
 from .configured import Places
@@ -130,7 +131,7 @@ def files_at(name: str, place: str, patience: float) -> list[File] | str:
 
 
 def _from_json(body: bytes) -> list[File]:
-    page = msgspec.json.decode(body, type=_Page)
+    page = typed.of_json(body, _Page)
     return [
         File(filename=each.filename, size=each.size, requires=each.requires or "", yanked=each.yanked)
         for each in page.files

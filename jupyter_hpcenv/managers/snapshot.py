@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord
 from ..files import explain, read_regular, remove_tree, sync_folder, write_json
 
@@ -91,7 +92,7 @@ def put_back(prefix: Path, before: Path) -> None:
     Does nothing where nothing is kept. Raises `DiskFull`, `LocationUnavailable`, `BrokenRecord`.
     """
     try:
-        entries = [_read(name) for name in msgspec.json.decode(read_regular(before / _ENTRIES), type=list[str])]
+        entries = [_read(name) for name in typed.of_json(read_regular(before / _ENTRIES), list[str])]
     except (FileNotFoundError, NotADirectoryError):
         return
     except msgspec.DecodeError as error:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .. import kernels
+from .. import kernels, typed
 from ..errors import BrokenRecord, HpcenvError
 from ..files import read_regular
 from ..kernels.kernelspec import kernel_json, render_stub
@@ -101,7 +101,7 @@ def stands(wanted: list[Publication], settings: Manifest) -> bool:
             folder = settings.kernels / each.kernel.name
             if read_regular(folder / "launch").decode() != each.stub:
                 return False
-            if msgspec.json.decode(read_regular(folder / "kernel.json")) != each.spec:
+            if typed.of_json(read_regular(folder / "kernel.json")) != each.spec:
                 return False
             if not access.is_as(folder, each.visible):
                 return False
@@ -148,7 +148,7 @@ def _names(folder: Path) -> list[str]:
 def _environment(folder: Path) -> tuple[str, str]:
     """Return location and name of the environment that a kernelspec of ours is for."""
     try:
-        told = msgspec.json.decode(read_regular(folder / "kernel.json"))["metadata"]["hpcenv"]
+        told = typed.of_json(read_regular(folder / "kernel.json"))["metadata"]["hpcenv"]
         return str(told["location"]), str(told["name"])
     except (OSError, BrokenRecord, msgspec.DecodeError, KeyError, TypeError):
         return "", ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .. import typed
 from ..errors import HpcenvError
 from ..files import make_private, read_regular, write_atomic
 from .watching import modification
@@ -42,9 +43,9 @@ def remembered(system: ModuleSystem, key: Sequence[str], ask: Callable[[], list[
     except (HpcenvError, OSError):
         return ask()
     with contextlib.suppress(HpcenvError, OSError, msgspec.DecodeError, msgspec.ValidationError):
-        stored = msgspec.json.decode(read_regular(path, _LIMIT), type=_Stored)
+        stored = typed.of_json(read_regular(path, _LIMIT), _Stored)
         if 0 <= time.time() - stored.made < _HOLDS and modification(stored.seen) == stored.seen:
-            return msgspec.convert(stored.available, list[Available])
+            return typed.of_value(stored.available, list[Available])
     settings = [*system.rc_files(), *system.settings()]
     before = modification([*key[0].split(":"), *settings])
     found = ask()

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord
 from ..files import decode, read_regular, unreadable, write_json, write_once
 from ..models import FINISHED, LogLine, LogPart, Status, Ticket
 
 _LOG_PART = 512 * 1024  # bytes of log in one answer
-_LINE = msgspec.json.Decoder(LogLine)
 
 
 class Folder:
@@ -123,7 +123,7 @@ class Folder:
 
 def _decoded(raw: bytes) -> LogLine | None:
     with contextlib.suppress(msgspec.DecodeError):
-        return _LINE.decode(raw)
+        return typed.of_json(raw, LogLine)
     return None
 
 

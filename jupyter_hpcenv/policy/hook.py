@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenPolicy, Forbidden, HpcenvError
 from ..models import Changes, CreateRequest, EnvironmentPatch
 from ..process import environment, run
@@ -124,7 +125,7 @@ def _ask(policy: Policy, verb: str, shown: dict[str, Any], user: str, asked: Ask
         raise _broken(policy, f"it ended with status {done.returncode}", "\n".join(done.tail[-20:]))
     last = next((line for line in reversed(done.tail) if line.strip()), "{}")
     try:
-        answer = msgspec.json.decode(last, type=Answer)
+        answer = typed.of_json(last, Answer)
     except msgspec.DecodeError as error:
         raise _broken(policy, f"its answer is not understood: {error}", last[:1_000]) from error
     if answer.refuse:
@@ -148,7 +149,7 @@ def _changed(policy: Policy, request: Request, change: dict[str, Any]) -> Reques
         can = ", ".join(allowed)
         raise _broken(policy, f"it wants to change {', '.join(unknown)}, and can change {can}")
     try:
-        return msgspec.convert({**msgspec.to_builtins(request), **change}, type(request))
+        return typed.of_value({**msgspec.to_builtins(request), **change}, type(request))
     except msgspec.ValidationError as error:
         raise _broken(policy, f"what it wants to change is not understood: {error}") from error
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenPolicy, BrokenRecord
 from ..files import read_regular
 from ..trust import who_can_write
@@ -194,7 +195,7 @@ def _decoded(path: Path, owner: int) -> Policy:
         raise _Wrong(f"others than its owner can change it: {', '.join(map(str, writers[:3]))}")
     try:
         data = read_regular(path.resolve(), _LARGEST)
-        policy = msgspec.toml.decode(data, type=Policy)
+        policy = typed.of_toml(data, Policy)
     except (OSError, BrokenRecord) as error:
         raise _Wrong(f"it can not be read ({error})") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -210,7 +211,7 @@ def _decoded(path: Path, owner: int) -> Policy:
         raise _Wrong(f"“reasons” names no rule: {', '.join(unknown)}{meant}")
     if wrong := _wrong_rules(policy.enforced) or _wrong_rest(policy):
         raise _Wrong(wrong)
-    return msgspec.structs.replace(policy, path=str(path), said=list(msgspec.toml.decode(data).get("enforced", {})))
+    return msgspec.structs.replace(policy, path=str(path), said=list(typed.of_toml(data).get("enforced", {})))
 
 
 def _nearest(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .. import typed
 from ..errors import InvalidRequest
 from ..formats import keyed, strict_yaml
 from ..formats.plain_text import clean, shown
@@ -96,7 +97,7 @@ def read(text: str, file: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
             else:
                 places[name] = {"root": place}
     try:
-        answers = msgspec.convert(found, kind, strict=not by_text)
+        answers = typed.of_value(found, kind, strict=not by_text)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"{file} can not be used: {shown(str(error))}.", hints=["Correct that answer."]) from error
     return {name: getattr(answers, name) for name in found}

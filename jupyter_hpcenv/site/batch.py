@@ -9,6 +9,7 @@ import msgspec
 from traitlets import Bool, Dict, Enum, Int, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
+from .. import typed
 from ..errors import InvalidRequest, InvalidVariable
 from ..models import BatchRequest, KernelProfile
 from ..names import NAME_PATTERN, check_batch_words, check_display_name, check_variable
@@ -181,7 +182,7 @@ def profile_of(name: str, value: Any) -> KernelProfile:
     own = {key: each for key, each in value.items() if key in _OWN}
     request = asked_for({key: each for key, each in value.items() if key not in _OWN}, place)
     try:
-        profile = msgspec.convert({**own, "name": name}, KernelProfile)
+        profile = typed.of_value({**own, "name": name}, KernelProfile)
         check_display_name(profile.display_name)
     except (msgspec.ValidationError, InvalidRequest) as error:
         raise TraitError(f"{place}: {error}") from error
@@ -193,7 +194,7 @@ def profile_of(name: str, value: Any) -> KernelProfile:
 def asked_for(value: Any, place: str) -> BatchRequest:
     """Return what a dictionary of the configuration asks of the batch system; raises TraitError that names *place*."""
     try:
-        request = msgspec.convert(value, BatchRequest)
+        request = typed.of_value(value, BatchRequest)
         check_batch_words(msgspec.structs.asdict(request))
     except msgspec.ValidationError as error:
         raise TraitError(f"{place}: {error}. Known are {_FIELDS}.") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import typed
 from ..errors import BrokenRecord
 from ..files import read_regular
 from ..names import STEERING, VARIABLE_PATTERN
@@ -174,7 +175,7 @@ def _members(reading: _Reading, path: str, key: str) -> dict[str, object]:
     if text is None:
         return {}
     try:
-        found = msgspec.json.decode(text)
+        found = typed.of_json(text)
     except (msgspec.DecodeError, RecursionError):
         reading.digests = None
         return {}

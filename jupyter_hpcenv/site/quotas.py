@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from .. import typed
 from ..errors import HpcenvError
 from ..models import Location
 from ..patience import Patience, Slow
@@ -178,7 +179,7 @@ def _read(argv: Sequence[str], lines: Sequence[str], mount: Mount | None) -> Quo
 def read_told(lines: Sequence[str]) -> Quota | None:
     """Return what a program of the site's printed; None where it is not what `_Told` says."""
     try:
-        told = msgspec.json.decode("\n".join(lines), type=_Told)
+        told = typed.of_json("\n".join(lines), _Told)
     except msgspec.DecodeError:
         return None
     figures = (told.used_bytes, told.limit_bytes, told.used_files, told.limit_files)

@@ -66,6 +66,8 @@ def world(ground: Path, python: str) -> Iterator[World]:
         )
         while first.poll() is None and len(builder.built()) < 10:
             time.sleep(0.1)
+        ended = first.poll()
+        assert ended is None, f"It was to be killed in the middle, and ended by itself with {ended}."
         builder.kill_everything()
         first.wait()
         begun = builder.built()

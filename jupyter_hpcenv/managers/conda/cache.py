@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from ... import typed
 from ...files import remove_tree, server_time
 
 #: rattler takes this file of the folder with the packages for a whole transaction.
@@ -123,7 +124,7 @@ def takes_hardlinks(cache: Path, prefix: Path) -> bool:
 def count_files(cache: Path, stem: str) -> int | None:
     """Return how many files a package (NAME-VERSION-BUILD) in the cache has; None if it is not there."""
     try:
-        paths = msgspec.json.decode((cache / PACKAGES / stem / "info" / "paths.json").read_bytes(), type=_Paths)
+        paths = typed.of_json((cache / PACKAGES / stem / "info" / "paths.json").read_bytes(), _Paths)
     except (OSError, msgspec.DecodeError):
         return None
     return len(paths.paths)

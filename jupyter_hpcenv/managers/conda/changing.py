@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import msgspec
 from packaging.utils import canonicalize_name
 
+from ... import typed
 from ...errors import BrokenRecord, InvalidRequest, PackageNotFound, RequirementsConflict
 from ...files import explain, read_regular, write_json
 from ...models import BY_PIP, Changes, PinnedPackage, Record, Reporter
@@ -191,7 +192,7 @@ def back(engine: Engine, source: Source, prefix: Path, before: Path, report: Rep
         return
     engine.recover(source, prefix, report)
     try:
-        kept = msgspec.json.decode(read_regular(before, 20_000_000), type=Before)
+        kept = typed.of_json(read_regular(before, 20_000_000), Before)
     except FileNotFoundError:
         return
     except msgspec.DecodeError as error:

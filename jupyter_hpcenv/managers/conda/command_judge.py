@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from ... import typed
 from ...errors import BrokenRecord, BuildFailed, PackageNotFound, Refused, RequirementsConflict
 from ...files import read_regular
 from ...models import PinnedPackage
@@ -35,7 +36,7 @@ def cached(tree: Path | None) -> Cached:
     """Return what the record of an unpacked package says, or nothing where there is none."""
     if tree is not None:
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            return msgspec.json.decode(read_regular(tree / "info" / "repodata_record.json", _LARGEST), type=Cached)
+            return typed.of_json(read_regular(tree / "info" / "repodata_record.json", _LARGEST), Cached)
     return Cached()
 
 

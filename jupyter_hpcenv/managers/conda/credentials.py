@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from ... import typed
 from ...errors import HpcenvError
 from ...files import read_regular
 
@@ -81,7 +82,7 @@ def stored(url: str) -> dict[str, str]:
     named = os.environ.get("RATTLER_AUTH_FILE")
     for path in [*([Path(named)] if named else []), Path("~/.rattler/credentials.json").expanduser()]:
         try:
-            said = msgspec.json.decode(read_regular(path), type=dict[str, dict[str, Any]])
+            said = typed.of_json(read_regular(path), dict[str, dict[str, Any]])
         except (OSError, HpcenvError, msgspec.DecodeError):
             continue
         if kept := next((said[name] for name in wanted if name in said), None):

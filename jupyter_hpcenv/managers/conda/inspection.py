@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ... import typed
 from ...errors import BuildFailed, HpcenvError, Refused
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -149,7 +150,7 @@ def _listed(folder: Path, item: Item) -> list[str]:
 
 def _read(folder: Path, name: str, item: Item, kind: type[_T]) -> _T:
     try:
-        return msgspec.json.decode((folder / "info" / name).read_bytes(), type=kind)
+        return typed.of_json((folder / "info" / name).read_bytes(), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BuildFailed(
             f"The archive of {item.file} is damaged: {name} can not be read.", hints=HINTS, reason=str(error)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ... import typed
 from ...errors import BrokenRecord
 from ...files import read_regular
 
@@ -91,7 +92,7 @@ def read(prefix: Path) -> list[Installed]:
 def load(path: Path) -> Installed:
     """Return the package of one record, wherever it lies."""
     try:
-        record = msgspec.json.decode(read_regular(path, _LARGEST), type=_Record)
+        record = typed.of_json(read_regular(path, _LARGEST), _Record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenRecord(
             f"The record of an installed package is damaged: {path}.",

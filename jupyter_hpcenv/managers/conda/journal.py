@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from ... import typed
 from ...errors import BrokenRecord
 from ...files import explain, read_regular, remove_tree, rename_new, sync_folder, write_json
 from .installed import META
@@ -59,7 +60,7 @@ def read(prefix: Path) -> Journal | None:
     """Return the journal of a change that was not finished, or None."""
     path = path_of(prefix) / "change.json"
     try:
-        return msgspec.json.decode(read_regular(path), type=Journal)
+        return typed.of_json(read_regular(path), Journal)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.DecodeError as error:

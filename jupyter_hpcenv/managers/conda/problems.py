@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from ... import typed
 from ...errors import (
     BuildFailed,
     DiskFull,
@@ -78,7 +79,7 @@ class _Room(msgspec.Struct):
 
 
 def _no_room(text: str) -> DoesNotFit:
-    told = msgspec.json.decode(text, type=_Room)
+    told = typed.of_json(text, _Room)
     if told.what == "bytes":
         needed, left = f"at least {amount(told.needed)}", amount(told.left)
     else:

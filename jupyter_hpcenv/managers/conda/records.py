@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ... import typed
 from ...errors import BrokenRecord
 from ...files import read_regular, write_atomic
 from .history import path_of
@@ -79,13 +80,13 @@ def files(package: Installed) -> list[str]:
     """Return the paths, relative to the prefix, of the files that a package has there."""
     path = Path(package.record)
     try:
-        return msgspec.json.decode(read_regular(path, _LARGEST), type=_Files).files
+        return typed.of_json(read_regular(path, _LARGEST), _Files).files
     except msgspec.DecodeError as error:
         raise BrokenRecord(f"{path} is damaged: {error}.") from error
 
 
 def _raw(path: Path) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(read_regular(path, _LARGEST), type=dict[str, Any])
+        return typed.of_json(read_regular(path, _LARGEST), dict[str, Any])
     except msgspec.DecodeError as error:
         raise BrokenRecord(f"{path} is damaged: {error}.") from error

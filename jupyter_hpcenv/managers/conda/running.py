@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ... import typed
 from ...errors import BuildFailed
 from ...files import remove_tree
 from ...models import PinnedPackage, Progress, Reporter
@@ -171,7 +172,7 @@ class Transaction:
 
     def _judge(self, request: Request, report: Reporter) -> None:
         """Let the engine go on if what it is about to link does no harm; what is raised here ends it."""
-        coming = msgspec.json.decode((self.folder / "coming.json").read_bytes(), type=Coming)
+        coming = typed.of_json((self.folder / "coming.json").read_bytes(), Coming)
         for warning in inspect(self.packages, Path(request.prefix), coming):
             report.line("warning", clean(warning))
         (self.folder / "go").touch()
@@ -199,7 +200,7 @@ class Transaction:
 
     def _read(self, follow: _Follow) -> Answer | None:
         try:
-            return msgspec.json.decode((self.folder / "answer.json").read_bytes(), type=Answer)
+            return typed.of_json((self.folder / "answer.json").read_bytes(), Answer)
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:
@@ -223,7 +224,7 @@ class _Follow:
                 self.lines.append(said)
                 self._report.line("output", said)
             return
-        event: Mapping[str, Any] = msgspec.json.decode(text.removeprefix(self._token))
+        event: Mapping[str, Any] = typed.of_json(text.removeprefix(self._token))
         if warning := event.get("warning"):
             self._report.line("warning", clean(str(warning)))
         if event.get("judge"):
@@ -235,7 +236,7 @@ class _Follow:
             self._step = step
             self._report.step(step)
         if figures := event.get("progress"):
-            self._report.progress(msgspec.convert(figures, Progress))
+            self._report.progress(typed.of_value(figures, Progress))
 
 
 def _safe_path() -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ... import typed
 from ...errors import Refused
 from ...files import read_regular
 from .condarc import Source, read
@@ -113,7 +114,7 @@ def load(
     enabled = reader.of("override_channels_enabled", found["override_channels_enabled"])
     found["channels"] = _with_request(found["channels"], list(channels), override, enabled is not False, warnings)
     values = {name: value for name, given in found.items() if (value := reader.of(name, given)) is not None}
-    return msgspec.convert({**values, "where": reader.where, "warnings": warnings}, Settings)
+    return typed.of_value({**values, "where": reader.where, "warnings": warnings}, Settings)
 
 
 def pins(prefix: Path) -> list[str]:

@@ -13,6 +13,7 @@ from jupyter_server.auth.decorator import authorized as demanded
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from ... import typed
 from ...errors import HpcenvError, InvalidRequest, NotFound, PreconditionFailed
 from ...names import is_environment_id, is_operation_id
 from ..translate import NotJson, TooLarge, translate
@@ -92,7 +93,7 @@ class Handler(APIHandler):
     def body(self, kind: type[T]) -> T:
         """Return the body as *kind*; raises `InvalidRequest` that names the field which is wrong."""
         try:
-            return msgspec.json.decode(self.request.body or b"{}", type=kind, strict=True)
+            return typed.of_json(self.request.body or b"{}", kind)
         except msgspec.ValidationError as error:
             fields = ", ".join(getattr(kind, "__struct_fields__", ()))
             raise InvalidRequest(
