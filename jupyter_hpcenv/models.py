@@ -110,6 +110,8 @@ class KernelProfile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     request: BatchRequest = msgspec.field(default_factory=BatchRequest)
     idle_minutes: int = 0
     """After so many minutes in which nothing was executed the job ends; 0: only with its kernel."""
+    keep_minutes: int = 0
+    """So many minutes the job goes on without a server, for the user's next one to find it; 0: it ends with its own."""
 
 
 class BatchFacts(msgspec.Struct, kw_only=True):

@@ -45,6 +45,13 @@ DEFENCES = {
         "return dict(os.environ)",
         "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
     ),
+    "kernel-of-one-server": Defence(
+        "fault: two servers take over one kernel",
+        "lifecycle/job_folder.py",
+        r"if _is_left\(self\.path, server_time\(_all\(site\)\) or 0\.0, ABSENT\):",
+        "if True:",
+        "tests/unit/provisioner/test_staying.py::test_one_server_takes_it_over_and_the_one_before_lets_go",
+    ),
     "types-one-at-a-time": Defence(
         "fault: two threads are the first to read a record",
         "typed.py",

@@ -386,6 +386,15 @@ class Admission(Reading):
         row = self._changeable(reference, "ready", "python_gone", "module_missing")
         return self._build(row, target, idempotency_key)
 
+    def built(self, reference: str, target: str = "") -> dict[str, Any] | None:
+        """Return the build for a target as the operation that made it did, if it can start now; empty: for this one."""
+        record = self.catalog.record(self.catalog.find(reference).id)
+        target = target or targets.here(self.site)
+        build = record.builds.get(target)
+        if build is None or build.edition != record.edition or not Path(build.prefix, ".hpcenv/launch").exists():
+            return None
+        return {"environment": record.id, "prefix": build.prefix, "target": target, "differences": []}
+
     def build_left(self, reference: str) -> Operation | None:
         """Start the next build that an environment was asked for with, or return one that is under way; None: no more.
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @click.argument("reference", metavar="ENVIRONMENT")
 @click.option("--target", default="", metavar="ARCH", help="For which kind of computer; default: this one.")
 @click.option("--no-wait", is_flag=True, help="Only begin it; “jupyter hpcenv operations” tells how it goes.")
+@click.option("--if-missing", is_flag=True, help="Do nothing where there is one with the packages of today.")
 @click.option("--drop", is_flag=True, help="Remove the build for that kind of computer instead.")
 @with_session
-def build(session: Session, reference: str, target: str, no_wait: bool, drop: bool) -> int:
+def build(session: Session, reference: str, target: str, no_wait: bool, if_missing: bool, drop: bool) -> int:
     """Build an environment for another kind of computer, or anew there after its packages have changed.
 
     Its kernel stays one: where it starts, the build for that kind of computer is chosen. A build has the same packages
@@ -33,6 +34,10 @@ def build(session: Session, reference: str, target: str, no_wait: bool, drop: bo
             raise click.UsageError("--drop needs --target: the kind of computer whose build is to go.")
         left = admission.drop_build(reference, target)
         session.output.result(left, [f"{left.name} has no build for {target} any more."])
+        return 0
+    if if_missing and (there := admission.built(reference, target)):
+        words = "There is a build for this kind of computer by now. Restart the kernel."
+        session.output.result(there, [words])
         return 0
     if no_wait:
         begun = admission.build(reference, target)

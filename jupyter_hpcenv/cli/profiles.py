@@ -26,6 +26,7 @@ def profiles(session: Session) -> None:
             f"GPU {asked.gpus}" if asked.gpus else "",
             f"time {asked.time}" if asked.time else "",
             f"ends when idle for {each.idle_minutes} min" if each.idle_minutes else "",
+            f"goes on for {each.keep_minutes} min without a server" if each.keep_minutes else "",
         ]
         cells.append((each.name, each.display_name, ", ".join(filter(None, words)), each.description))
     session.output.result(found, table(("NAME", "TITLE", "RESOURCES", "WHAT"), cells) if found else [])

@@ -21,12 +21,13 @@ from traitlets.config import Config
 
 from ..batch import BatchSystem, load_batch_system
 from ..errors import HpcenvError, KernelNotStarted
-from ..lifecycle.job_folder import JobFolder, sweep
+from ..lifecycle.job_folder import JobFolder, KernelFacts, sweep
 from ..models import JOB_LIVES, Job, KernelProfile
 from ..names import looks_secret
 from ..process import Bound, environment
 from ..site import Site
 from ..site.configuration import Configuration
+from .sent import UNSEEN, Sent
 from .watching import Watch
 
 #: What the batch system's own program gets of our variables; the job begins with them.
@@ -56,7 +57,7 @@ class BatchProvisioner(KernelProvisionerBase):
     _profile: KernelProfile
     _system: BatchSystem
     _shared: JobFolder | None = None
-    _child: Bound | None = None
+    _child: Bound | Sent | None = None
     _watch: Watch | None = None
     _loop: asyncio.AbstractEventLoop
     _judged = False
@@ -64,25 +65,46 @@ class BatchProvisioner(KernelProvisionerBase):
     # -- start ------------------------------------------------------------------
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Look up the profile, refuse what can not work, and return the kernel's command for the node."""
+        """Look up the profile, refuse what can not work, and return the kernel's command for the node.
+
+        With *job_folder* the kernel runs already: it is one that this process has taken over (see server/outliving.py).
+        """
         kwargs.pop("transport_encryption", None)
+        running = kwargs.pop("job_folder", "")
         extra = kwargs.pop("extra_arguments", [])
         manager: Any = self.parent
         with _spoken():
             self._site = _site(self.config)
             self._profile = self._site.profile(self.profile)
             self._system = load_batch_system(self._site.batch_system)
-            self._need_encryption()
             await self.cleanup()  # of a kernel that died
-            with contextlib.suppress(HpcenvError):
-                await asyncio.to_thread(sweep, self._site)
-            self._shared = JobFolder(self._site)
+            self._shared = self._taken_over(running)
+            self._need_encryption()
+            if self._shared is None:
+                with contextlib.suppress(HpcenvError):
+                    await asyncio.to_thread(sweep, self._site)
+                self._shared = JobFolder(self._site)
         self.kernel_spec.interrupt_mode = "message"  # no signal of the server reaches the node
         if not manager.connection_file:
             manager.connection_file = str(Path(jupyter_runtime_dir()) / f"kernel-{self.kernel_id}.json")
         here, there = os.path.realpath(manager.connection_file), str(self._shared.connection_file)
         command = [word.replace(here, there) for word in manager.format_kernel_cmd(extra_arguments=extra)]
         return dict(await super().pre_launch(cmd=command, **kwargs))
+
+    def _taken_over(self, name: str) -> JobFolder | None:
+        """Return the folder of a kernel that runs already and is this process's, with its keys; None: start one."""
+        if not name or Path(name).name != name:
+            return None
+        folder = JobFolder(self._site, name)
+        found = folder.connection() if folder.is_mine else None
+        if found is None:
+            return None  # a restart, for instance, which begins anew
+        manager: Any = self.parent
+        manager.session.key = found["key"].encode()
+        manager.curve_publickey, manager.curve_secretkey = (
+            found[key].encode() for key in ("curve_publickey", "curve_secretkey")
+        )
+        return folder
 
     def _need_encryption(self) -> None:
         """See to the keys of the connection, which leads through a network that is not ours alone."""
@@ -124,14 +146,19 @@ class BatchProvisioner(KernelProvisionerBase):
             with _spoken():
                 session = {"jupyter_session": env.get("JPY_SESSION_NAME", "")}
                 cwd = str(kwargs.get("cwd") or Path.cwd())
-                shared.prepare(cmd, self._variables(env), cwd, {**keys, **session}, self._site.kernel_interface)
-                argv = self._system.beside(shared.program(), shared.name, self._profile.request)
                 self._judged, self._loop = False, asyncio.get_running_loop()
                 self._watch = Watch(self, shared, self._system, self._profile, self._site)
-                self._child = Bound(argv, _local(), self._heard)
+                if shared.connection() is None:
+                    keep = 60.0 * self._profile.keep_minutes
+                    known = (cmd, self._variables(env), cwd, {**keys, **session}, self._site.kernel_interface, keep)
+                    shared.prepare(*known)
+                    self._child = await self._started(shared, keep, cwd, env.get("JPY_SESSION_NAME", ""))
+                else:
+                    self._child = Sent(shared)
                 found = await self._listening(shared)
             self.connection_info = cast(KernelConnectionInfo, {**found, "key": found["key"].encode()})
             Path(manager.connection_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            Path(manager.connection_file).unlink(missing_ok=True)  # one of an earlier server would not be read
             manager._reconcile_connection_info(self.connection_info)  # the manager does it too, but cleans up nothing
         except BaseException:
             await asyncio.shield(self._abandon())
@@ -139,6 +166,17 @@ class BatchProvisioner(KernelProvisionerBase):
         if self._watch is not None:
             self._watch.start()
         return self.connection_info
+
+    async def _started(self, shared: JobFolder, keep: float, cwd: str, session: str) -> Bound | Sent:
+        """Start the job, or with *keep* queue it by itself."""
+        if not keep:
+            argv = self._system.beside(shared.program(), shared.name, self._profile.request)
+            return Bound(argv, _local(), self._heard)
+        name = self.parent.kernel_name  # type: ignore[union-attr]
+        shared.describe(KernelFacts(id=self.kernel_id, name=name, keep=keep, cwd=cwd, session=session))
+        self._child = sent = Sent(shared)  # before it is sent: what becomes of a lost answer is cancelled, too
+        await asyncio.to_thread(shared.send, self._system, self._profile.request)
+        return sent
 
     def _variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return what the kernel gets besides the variables of its job: no token of the server's."""
@@ -156,8 +194,8 @@ class BatchProvisioner(KernelProvisionerBase):
         assert self._child is not None
         while (found := shared.connection()) is None:
             waited = time.monotonic() - began
-            if self._child.poll() is not None:
-                raise self._system.complaint(self._child.said())
+            if await self._polled() is not None:
+                raise self._system.complaint(self._child.said() or ["nothing"])
             if waited > self._site.kernel_patience:
                 raise await self._gave_up(shared, job)
             if waited > _FIRST and time.monotonic() - asked > self._site.batch_interval:
@@ -187,7 +225,16 @@ class BatchProvisioner(KernelProvisionerBase):
         except HpcenvError as error:
             self.log.warning("%s: %s", shared.name, error.message)
             return None
-        return next((job for job in reversed(jobs) if job.name == shared.name), None)
+        job = next((job for job in reversed(jobs) if job.name == shared.name), None)
+        if isinstance(self._child, Sent):
+            self._child.look(job)
+        return job
+
+    async def _polled(self) -> int | None:
+        """Return how the job's program ended, or None while it runs; a folder on a slow file server blocks nobody."""
+        if isinstance(self._child, Sent):
+            return await asyncio.to_thread(self._child.poll)
+        return self._child.poll() if self._child is not None else 0
 
     async def _words(self, job: Job) -> str:
         """Return a sentence's part about a job: its id, its state, its reason and its place."""
@@ -212,7 +259,7 @@ class BatchProvisioner(KernelProvisionerBase):
         """Return None while the job runs; the kernel manager asks every few seconds."""
         if self._child is None:
             return 0
-        code = self._child.poll()
+        code = await self._polled()
         if code is not None and not self._judged:
             self._judged = True
             await self._judge(code)
@@ -235,9 +282,35 @@ class BatchProvisioner(KernelProvisionerBase):
             return
         why = _ENDS.get(job.state if job else "", "The job of this kernel is gone")
         self.tell("ended", f"{why}. Start the kernel again for a new job; what it had in memory is lost.")
+        self._start_no_other()
+        await self.cleanup()
+
+    def _start_no_other(self) -> None:
         if (restarter := getattr(self.parent, "_restarter", None)) is not None:
             restarter.restart_limit = 0  # it then declares the kernel dead
-        await self.cleanup()
+
+    # -- outliving the server ---------------------------------------------------
+
+    @property
+    def outlives(self) -> JobFolder | None:
+        """The folder of a kernel that goes on when this server ends."""
+        return self._shared if isinstance(self._child, Sent) else None
+
+    def look(self) -> None:
+        """Ask the queue for the job, from the thread that watches it; the node may have failed without a word."""
+        if isinstance(self._child, Sent):
+            with contextlib.suppress(HpcenvError):
+                name = self._shared.name if self._shared else ""
+                self._child.look(next((job for job in reversed(self._system.jobs()) if job.name == name), None))
+
+    def let_go(self, why: str = "") -> None:
+        """Forget the kernel, and leave it to the user's next server; from any thread."""
+        if self._watch is not None:
+            self._watch.stop()
+        self._shared = self._child = None
+        if why:
+            self.tell("ended", why)
+            self._start_no_other()
 
     # -- what its user is told ----------------------------------------------------
 
@@ -266,8 +339,14 @@ class BatchProvisioner(KernelProvisionerBase):
 
     async def wait(self) -> int | None:
         """Wait for the end of the job."""
+        began = asked = time.monotonic()
         while (code := await self.poll()) is None:
             await asyncio.sleep(0.1)
+            if isinstance(self._child, Sent) and time.monotonic() - asked > 1:  # what is killed writes no last words
+                await asyncio.to_thread(self.look)
+                asked = time.monotonic()
+                if asked - began > UNSEEN:
+                    break
         self._child = None
         return code
 
@@ -300,7 +379,7 @@ class BatchProvisioner(KernelProvisionerBase):
         """Leave nothing of a start that failed."""
         if self._child is not None and self._child.poll() is None:
             await self._cancel(kill=False)
-            until = time.monotonic() + 10
+            until = time.monotonic() + (10 if isinstance(self._child, Bound) else 0)
             while self._child.poll() is None and time.monotonic() < until:
                 await asyncio.sleep(0.05)
             self._child.signal(signal.SIGKILL)

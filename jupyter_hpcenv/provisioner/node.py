@@ -2,24 +2,36 @@
 
 Runs by whatever Python the node has, from 3.6 on, with the standard library alone. It takes what the server has
 left in the folder, writes where the kernel will listen, and ends in an exec of the kernel's own launch script, so that
-signals of the batch system reach the kernel.
+signals of the batch system reach the kernel. Where the kernel may outlive its server, it stays beside it instead, and
+ends it when no server has shown itself for as long as the site allows.
 """
 
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import sys
+import time
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _SIOCGIFADDR = 0x8915
+#: Seconds between two looks whether a server is there, and that a kernel has to end.
+_LOOK, _GRACE = 20.0, 10.0
+#: Bytes of what the kernel writes past Jupyter that are kept.
+_LONGEST = 1000000
 
 
 def main(folder: str) -> None:
     """Do all that; returns only where something is wrong."""
     with open(os.path.join(folder, "start.json")) as file:
         start = json.load(file)
+    if os.path.exists(os.path.join(folder, "connection.json")):
+        raise SystemExit("This job began once before; a kernel whose node failed is not begun a second time.")
+    keep = start.get("keep", 0)
+    if keep and silence(folder) > keep:
+        raise SystemExit("The server that wanted this kernel is gone.")
     connection = dict(start["connection"], ip=address(start["interface"], start["boot"], start["server"]))
     connection.update(zip(PORTS, ports(connection["ip"])))
     write(os.path.join(folder, "connection.json"), json.dumps(connection))
@@ -30,7 +42,62 @@ def main(folder: str) -> None:
     except OSError as error:
         os.chdir(os.path.expanduser("~"))
         sys.stderr.write(f"{start['cwd']}: {error.strerror}; the kernel begins in your home.\n")
+    if keep:
+        stay(folder, keep, start["argv"], env)
     os.execvpe(start["argv"][0], start["argv"], env)
+
+
+def stay(folder: str, keep: float, argv: "list[str]", env: "dict[str, str]") -> None:
+    """Start the kernel, and see to its end; returns only in the process that is to become it."""
+    awaited = {signal.SIGCHLD, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    kernel = os.fork()
+    if kernel == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
+        return
+    until, alone = float("inf"), 0
+    while True:
+        told = signal.sigtimedwait(awaited, min(_LOOK, keep / 3))
+        found, status = os.waitpid(kernel, os.WNOHANG)
+        if found:
+            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            if os.path.isdir(folder):
+                write(os.path.join(folder, "ended.json"), json.dumps({"code": code}))
+            os._exit(0 if code == 0 else 1)
+        if told is not None and told.si_signo == signal.SIGTERM:
+            os.kill(kernel, signal.SIGTERM)
+        elif time.time() > until:
+            os.kill(kernel, signal.SIGKILL)
+        elif told is None:
+            alone = alone + 1 if silence(folder) > keep else 0
+            if alone > 1:  # a file server may err once
+                sys.stderr.write("No server has asked for this kernel any more, so it ends.\n")
+                os.kill(kernel, signal.SIGTERM)
+                until = min(until, time.time() + _GRACE)
+            shorten(os.path.join(folder, "job.out"))
+
+
+def silence(folder: str) -> float:
+    """Return the seconds since a server has shown itself, by the file server's clock; inf when it has cleared up."""
+    try:
+        seen = os.stat(os.path.join(folder, "server.json")).st_mtime
+        mark = os.path.join(folder, "node")
+        with open(mark, "w"):
+            os.utime(mark)
+        return os.stat(mark).st_mtime - seen
+    except FileNotFoundError:
+        return float("inf")
+    except OSError:
+        return 0.0  # the file server is away: nothing is known
+
+
+def shorten(path: str) -> None:
+    """Empty what the batch system writes to, when it has grown long."""
+    try:
+        if os.path.getsize(path) > _LONGEST:
+            os.truncate(path, 0)
+    except OSError:
+        pass
 
 
 def address(interface: str, server_boot: str, server: "list[str]") -> str:

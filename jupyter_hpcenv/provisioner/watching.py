@@ -46,7 +46,10 @@ class Watch:
     def _run(self) -> None:
         ask = time.monotonic() if self._warning else float("inf")
         while not self._ended.wait(self._interval):
-            self._folder.beat()
+            if not self._folder.beat():
+                self._kernel.let_go("Another server of yours has this kernel now.")
+                return
+            self._kernel.look()
             idle = self._kernel.idle_seconds() if self._idle else None
             if idle is not None and idle > self._idle:
                 self._kernel.tell("idle", f"Nothing was executed for {self._idle // 60} minutes, so the job is ended.")

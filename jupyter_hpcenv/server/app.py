@@ -19,6 +19,7 @@ from ..errors import BrokenConfiguration, Busy
 from ..site import Site
 from ..site.configuration import Configuration
 from .listing import Listing
+from .outliving import Outliving
 from .routes import patterns
 from .watcher import Watcher
 
@@ -67,6 +68,7 @@ class HpcenvApp(ExtensionApp):
             activity=self.serverapp.web_app.settings["last_activity_times"],
             log=self.log,
         )
+        self.outliving = Outliving(self.serverapp, self.call, self.log)
         # a callback, because the hook that Jupyter Server has for this came only with 2.15
         IOLoop.current().add_callback(self._begin)
 
@@ -95,6 +97,7 @@ class HpcenvApp(ExtensionApp):
 
     def _begin(self) -> None:
         self.watcher.start(asyncio.get_running_loop())
+        self.outliving.start()
         if self.config.get("Manifest", {}).get("per_user"):
             self._threads.submit(self._give)
 
@@ -152,7 +155,8 @@ class HpcenvApp(ExtensionApp):
         self.watcher.look(sweep=sweep)
 
     async def stop_extension(self) -> None:
-        """End the threads; the server calls it when it shuts down. Workers of operations live on."""
+        """End the threads; the server calls it when it shuts down. Workers of operations live on, and some kernels."""
+        await self.outliving.stop()
         for threads in (self._threads, self._slow):
             threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.watcher.stop)

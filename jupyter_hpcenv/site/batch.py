@@ -16,7 +16,7 @@ from ..names import NAME_PATTERN, check_batch_words, check_display_name, check_v
 from . import target
 
 _PROFILE = re.compile(NAME_PATTERN)
-_OWN = ("display_name", "description", "idle_minutes")
+_OWN = ("display_name", "description", "idle_minutes", "keep_minutes")
 _FIELDS = "partition, constraint, account, qos, time, cpus, memory, gpus and options"
 
 
@@ -67,9 +67,10 @@ class BatchTraits(Configurable):
     kernel_profiles = Dict(
         help=f"""What kernels may run in besides the server's own computer, by a name: ``{{"gpu": {{"display_name":
         "One GPU, four hours", "partition": "gpu", "gpus": "1", "time": "240", "idle_minutes": 30}}}}``. Known are
-        {_FIELDS}, and display_name, description and idle_minutes (the job ends when nothing was executed for so
-        long; 0: never). Whoever creates or edits an environment chooses one of the names; what it means is looked up
-        at each start. The job ends with its kernel, and with the server."""
+        {_FIELDS}, and display_name, description, idle_minutes (the job ends when nothing was executed for so
+        long; 0: never) and keep_minutes (for so long the job goes on when the server has ended, and the user's next
+        server takes it over; 0: it ends with the server). Whoever creates or edits an environment chooses one of the
+        names; what it means is looked up at each start."""
     ).tag(config=True)
 
     kernel_patience = Int(
@@ -186,8 +187,9 @@ def profile_of(name: str, value: Any) -> KernelProfile:
         check_display_name(profile.display_name)
     except (msgspec.ValidationError, InvalidRequest) as error:
         raise TraitError(f"{place}: {error}") from error
-    if profile.idle_minutes < 0:
-        raise TraitError(f"{place}: “idle_minutes” is a number from 0 on.")
+    for key in ("idle_minutes", "keep_minutes"):
+        if getattr(profile, key) < 0:
+            raise TraitError(f"{place}: “{key}” is a number from 0 on.")
     return msgspec.structs.replace(profile, request=request, display_name=profile.display_name or name)
 
 
