@@ -886,6 +886,8 @@ class Status(msgspec.Struct, kw_only=True):
     started: str = ""
     finished: str = ""
     steps: list[Step] = []
+    reached: str = ""
+    """Title of the step at which the batch system ended the job; what was begun then is put back."""
     progress: Progress | None = None
     error: dict[str, Any] | None = None
     result: dict[str, Any] | None = None

@@ -43,7 +43,7 @@ def ticket(record: Record, asked: str, manager: Manager, root: Path, identifier:
             ],
         )
     if target != here(site):
-        check_reachable(target, here(site), site)
+        check_reachable(target, here(site), site, record.name)
     captured = modules.capture(record.modules.load) if record.modules else None
     request = rebuilding.request_of(record, record.location)
     kept = rebuilding.kept_of(record, manager, site, moving=True)

@@ -46,13 +46,14 @@ def first(request: CreateRequest, site: Site) -> str:
     return now if now in targets else targets[0]
 
 
-def check_reachable(target: str, now: str, site: Site) -> None:
+def check_reachable(target: str, now: str, site: Site, name: str = "NAME") -> None:
     """Raise `InvalidRequest` for a target that is not this computer's, and for which the site names no partition."""
     if site.target_request(target) is None:
         raise InvalidRequest(
             f"This computer is {now}, and the site does not say where builds for {target} run.",
             hints=[
-                f"Leave {target} out now, and run “jupyter hpcenv build ENVIRONMENT” on a computer of that kind.",
+                f"Run “jupyter hpcenv build {name}” on a computer of that kind (in a job there, for instance)"
+                + ("; leave it out now." if name == "NAME" else "."),
                 "“jupyter hpcenv targets” lists what the site has.",
             ],
         )

@@ -59,8 +59,10 @@ class Lines(Silent):
     def show(self, operation: Operation) -> None:
         """Print the steps that began since the last look, and what it waits for; a quick step may be over already."""
         if operation.waiting and operation.waiting != self._waits:
-            self._waits = operation.waiting
+            first, self._waits = not self._waits, operation.waiting
             self.say(self._waits)
+            if first:
+                self.say(f"Ctrl-C cancels it, as does “jupyter hpcenv cancel {operation.id}” from elsewhere.")
         for number, step in enumerate(operation.steps[: operation.step], 1):
             if number > self._begun:
                 self._begun = number

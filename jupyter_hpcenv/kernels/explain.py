@@ -146,7 +146,10 @@ _ADVICE_OF_CONDA = {
     "python_gone": "install python into the environment in the Environments panel or with “jupyter hpcenv install”",
 }
 
-_BUILD = "run “jupyter hpcenv build {reference} --target {target}” in a terminal, and wait until it is done"
+_BUILD = (
+    "run “jupyter hpcenv build {reference} --target {target}” in a terminal on a computer of that kind (in a job "
+    "there, for instance), and wait until it is done"
+)
 
 _USE_AGAIN = "use it again in the Environments panel or with “jupyter hpcenv use”, or “adopt” if another tool made it"
 

@@ -147,6 +147,7 @@ def change_packages(
         raise
     bring_in_step(after, Records(site), site, guard)
     settle(prefix)
+    _tell_builds(record, after, report)
     return after, outcome
 
 
@@ -244,10 +245,26 @@ def _recorded(record: Record, outcome: Outcome, operation: str, around: Surround
         python_path=outcome.python_path,
         kernelspec=derived,
         operation=operation,
-        edition=record.edition + 1,
+        edition=record.edition + (1 if _differs(outcome) else 0),
         changed=utc_now(),
     )
     return change.with_languages(changed)
+
+
+def _differs(outcome: Outcome) -> bool:
+    """Tell whether other packages are installed than before; that one is asked for now which was there is no change."""
+    return any(outcome.plan.get(key) for key in ("install", "change", "remove", "pip"))
+
+
+def _tell_builds(before: Record, after: Record, report: Reporter) -> None:
+    """Say which builds for other kinds of computers do not have the packages of today any more."""
+    if after.builds and after.edition != before.edition:
+        first, name = next(iter(after.builds)), after.name
+        report.line(
+            "warning",
+            f"What was built for {', '.join(after.builds)} has the packages of before, and does not start until it is "
+            f"built again: “jupyter hpcenv build {name} --target {first}”.",
+        )
 
 
 def _proven(record: Record, site: Site, report: Reporter) -> Record:

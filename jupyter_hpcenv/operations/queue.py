@@ -295,6 +295,7 @@ def ended(job: Job, ticket: Ticket, running: str) -> Interrupted:
     where = f" on {job.nodes}" if job.nodes else ""
     step = f" at “{running}”" if running else " before the build began"
     asked = ticket.batch.time if ticket.batch else ""
+    asked += " min" if asked.isdigit() else ""
     what = {
         "timeout": f"The time of job {job.id} was up{f' ({asked})' if asked else ''}{step}.",
         "cancelled": f"Job {job.id} was cancelled in the batch system{step}.",
@@ -318,12 +319,12 @@ def waiting(job: Job) -> str:
     """Return for people what an operation waits for whose job has not begun."""
     if not job.id:
         return "The batch system does not answer; the job is sent when it does."
-    reason = f": {_REASONS.get(job.reason, job.reason)}" if job.reason else ""
+    reason = f": {REASONS.get(job.reason, job.reason)}" if job.reason else ""
     return f"Job {job.id} waits{f' in {job.partition}' if job.partition else ''}{reason}."
 
 
 #: What the reasons mean that users meet most; others are shown as the batch system says them.
-_REASONS = {
+REASONS = {
     "Priority": "others come first (Priority)",
     "Resources": "no node is free (Resources)",
     "BeginTime": "it begins later (BeginTime)",

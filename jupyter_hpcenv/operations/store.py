@@ -299,16 +299,21 @@ class Operations:
         return found
 
 
+def running(status: Status) -> str:
+    """Return the title of the step that is under way; empty before the first one."""
+    return next((step.title for step in status.steps if step.state == "running"), "")
+
+
 def gone(folder: Folder, status: Status) -> HpcenvError:
     """Return the error that says that a worker went away, with its last words."""
-    running = next((step.title for step in status.steps if step.state == "running"), "")
+    at = running(status)
     ticket = folder.ticket()
     if (job := job_of(folder, ticket)) is not None and job.reason != "Refused":
         if folder.cancelling:
             return Cancelled("It was cancelled; nothing was left behind.")
-        return ended(job, ticket, running)
+        return ended(job, ticket, at or status.reached)
     return Interrupted(
-        "The worker went away before it was done" + (f", at “{running}”." if running else "."),
+        "The worker went away before it was done" + (f", at “{at}”." if at else "."),
         hints=["Ask for it again; what was downloaded is still in the cache."],
         reason=folder.words_of_the_worker(),
     )
@@ -349,6 +354,7 @@ class Own:
 
     def put_back(self) -> None:
         """Let the operation wait once more: whether its job is over or queued anew is the batch system's to say."""
+        self.status.reached = running(self.status)
         self._anew()
         self.status.process, self.status.steps = None, self.ticket.steps
         self.save()

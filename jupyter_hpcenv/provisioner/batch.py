@@ -20,10 +20,11 @@ from traitlets import Unicode
 from traitlets.config import Config
 
 from ..batch import BatchSystem, load_batch_system
-from ..errors import HpcenvError, KernelNotStarted
+from ..errors import BatchRefused, HpcenvError, KernelNotStarted
 from ..lifecycle.job_folder import JobFolder, KernelFacts, sweep
 from ..models import JOB_LIVES, Job, KernelProfile
 from ..names import looks_secret
+from ..operations.queue import REASONS
 from ..process import Bound, environment
 from ..site import Site
 from ..site.configuration import Configuration
@@ -143,7 +144,7 @@ class BatchProvisioner(KernelProvisionerBase):
         }
         env = kwargs.get("env") or {}
         try:
-            with _spoken():
+            with _spoken(self._profile):
                 session = {"jupyter_session": env.get("JPY_SESSION_NAME", "")}
                 cwd = str(kwargs.get("cwd") or Path.cwd())
                 self._judged, self._loop = False, asyncio.get_running_loop()
@@ -241,7 +242,7 @@ class BatchProvisioner(KernelProvisionerBase):
         text = f"job {job.id} is {job.state.replace('_', ' ')}"
         if job.state != "pending":
             return text
-        text += f", because of “{job.reason}”" if job.reason else ""
+        text += f": {REASONS.get(job.reason, job.reason)}" if job.reason else ""
         try:
             place = await asyncio.to_thread(self._system.position, job)
         except HpcenvError:
@@ -404,12 +405,24 @@ class BatchProvisioner(KernelProvisionerBase):
 
 
 class _spoken:  # noqa: N801  used as a statement
-    """Put an error's advice into its text: all that Jupyter shows of it."""
+    """Put an error's advice into its text: all that Jupyter shows of it.
+
+    What a *profile* asks for is staff's to change, so where it is refused, its user gets another advice.
+    """
+
+    def __init__(self, profile: KernelProfile | None = None) -> None:
+        self._profile = profile
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BatchRefused) and self._profile is not None:
+            advice = (
+                f"This is what the profile “{self._profile.name}” asks for: choose another one (jupyter hpcenv "
+                "profiles; jupyter hpcenv edit NAME --profile PROFILE), and tell your site's staff."
+            )
+            raise KernelNotStarted(f"{error.message} {advice}", reason=error.reason) from error
         if isinstance(error, HpcenvError) and error.hints:
             raise KernelNotStarted(" ".join([error.message, *error.hints]), reason=error.reason) from error
 

@@ -12,7 +12,7 @@ from ..errors import BrokenConfiguration, BrokenPolicy
 from ..site import Site
 from ..site.configuration import Configuration
 from ..site.proofreading import Finding
-from . import configured, lockouts, packages, surroundings
+from . import configured, lockouts, packages, queues, surroundings
 from .fault import Fault
 
 
@@ -46,6 +46,7 @@ def look(
         *configured.templates(site, templates),
         *surroundings.module_system(site),
         *surroundings.pythons(site),
+        *queues.queues(site),
         *packages.packages(site, good),
         *packages.conda_command(site, good),
         *packages.pip_files(),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
 if TYPE_CHECKING:
@@ -22,6 +24,15 @@ Call = Callable[[Callable[["Admission"], T]], Awaitable[T]]
 
 #: Seconds between two looks at the sessions of our kernels, and how many of them lie between two looks for others.
 _PAUSE, _ROUNDS = 5.0, 12
+#: Seconds in which a kernel that does nothing answers.
+_ANSWER = 5.0
+
+
+def _any_job() -> bool:
+    """Tell whether there is a folder of a kernel's job; nearly nobody has one, and the desk need not be opened."""
+    with contextlib.suppress(OSError), os.scandir(Path(jupyter_data_dir()) / "hpcenv" / "kernels") as entries:
+        return any(not entry.name.startswith(".") for entry in entries)
+    return False
 
 
 class Outliving:
@@ -70,9 +81,10 @@ class Outliving:
     # -- those of a server that is gone -------------------------------------------
 
     async def _take_over(self) -> None:
+        if not await asyncio.to_thread(_any_job):
+            return
+
         def look(desk: Admission) -> list[JobFolder]:
-            if not (desk.site.data_dir / "kernels").is_dir():
-                return []  # nearly everybody's case, for which nothing is imported
             from ..lifecycle import job_folder
 
             return [each for each in job_folder.waiting(desk.site) if each.take_over(desk.site)]
@@ -96,13 +108,19 @@ class Outliving:
             await self._server.session_manager.create_session(
                 path=each.path, name=each.name, type=each.type, kernel_name=kernel.name, kernel_id=kernel.id
             )
-        client = manager.get_kernel(kernel.id).client()
+        await self._ask_state(manager.get_kernel(kernel.id))
+        self._log.info("hpcenv: the kernel %s of an earlier server goes on here.", kernel.id)
+
+    async def _ask_state(self, kernel: Any) -> None:
+        """Let the kernel say how it is: idle, which the server hears, or nothing while a cell runs."""
+        client = kernel.client()
         client.start_channels(iopub=False, stdin=False, hb=False, control=False)
         try:
-            client.kernel_info()  # it then says whether it is busy
+            await client.kernel_info(reply=True, timeout=_ANSWER)
+        except (TimeoutError, RuntimeError, queue.Empty):
+            kernel.execution_state = "busy"
         finally:
             client.stop_channels()
-        self._log.info("hpcenv: the kernel %s of an earlier server goes on here.", kernel.id)
 
     def _first_session(self, name: str) -> list[Session]:
         """Return the session that a kernel began with, where it lies below this server's folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -181,7 +182,7 @@ def profile_of(name: str, value: Any) -> KernelProfile:
     if not isinstance(name, str) or not _PROFILE.fullmatch(name) or not isinstance(value, dict):
         raise TraitError(f"{place} is a dictionary, under a name of letters, digits, “.”, “_” and “-”.")
     own = {key: each for key, each in value.items() if key in _OWN}
-    request = asked_for({key: each for key, each in value.items() if key not in _OWN}, place)
+    request = asked_for({key: each for key, each in value.items() if key not in _OWN}, place, _OWN)
     try:
         profile = typed.of_value({**own, "name": name}, KernelProfile)
         check_display_name(profile.display_name)
@@ -193,13 +194,16 @@ def profile_of(name: str, value: Any) -> KernelProfile:
     return msgspec.structs.replace(profile, request=request, display_name=profile.display_name or name)
 
 
-def asked_for(value: Any, place: str) -> BatchRequest:
-    """Return what a dictionary of the configuration asks of the batch system; raises TraitError that names *place*."""
+def asked_for(value: Any, place: str, also: Sequence[str] = ()) -> BatchRequest:
+    """Return what a dictionary of the configuration asks of the batch system; raises TraitError that names *place*.
+
+    *also* are further words that may stand beside.
+    """
     try:
         request = typed.of_value(value, BatchRequest)
         check_batch_words(msgspec.structs.asdict(request))
     except msgspec.ValidationError as error:
-        raise TraitError(f"{place}: {error}. Known are {_FIELDS}.") from error
+        raise TraitError(f"{place}: {error}. Known are {', '.join([*also, _FIELDS])}.") from error
     except InvalidRequest as error:
         raise TraitError(f"{place}: {error.message}") from error
     return request

@@ -23,7 +23,7 @@ if [ -z "$hpcenv_reason" ]; then
   fi
 fi
 if [ -n "$hpcenv_reason" ]; then
-  printf 'The environment %s has no build to start on this computer (%s), which is %s; it has builds for %s.\n' \
+  printf 'The environment %s has no build to start on this computer (%s), which is %s; builds of it are for %s.\n' \
     'climate' "$hpcenv_reason" "$hpcenv_target" 'zen4, zen5, zen3' >&2
   if [ -x "${HPCENV_EXPLAINER-}" ] && [ -r "${HPCENV_FOLDER-}/explain.py" ]; then
     unset PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE __PYVENV_LAUNCHER__

@@ -118,6 +118,10 @@ BROKEN: dict[str, tuple[Callable[[Well], object], str]] = {
     "wrong_value of manifests": (lambda site: site.say("c.Manifest.parallel = 0"), "c.Manifest.parallel"),
     "wrong_value": (lambda site: site.say("c.Site.trash_days = -1"), "c.Site.trash_days"),
     "wrong_value of a manager": (lambda site: site.say('c.CondaManager.engine = "mamba"'), "c.CondaManager.engine"),
+    "batch_system_silent": (
+        lambda site: site.say('c.Site.batch_system, c.Site.batch = "pbs", {"partition": "big"}'),
+        "c.Site.batch_system",
+    ),
     "location_missing": (lambda site: site.say('c.Site.locations["p"] = "/nonexistent/a/b"'), "/nonexistent/a"),
     "location_missing variable": (lambda site: site.say('c.Site.locations["p"] = "$NOWHERE_2/e"'), "$NOWHERE_2"),
     "location_on_home": (

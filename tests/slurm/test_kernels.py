@@ -14,6 +14,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from jupyter_hpcenv.errors import KernelNotStarted
+from jupyter_hpcenv.questions.queues import queues
+from jupyter_hpcenv.site import Site
 
 from .cluster import Slurm
 from .nodes import NAME, PATIENCE, configure, emptied, publish
@@ -106,9 +108,24 @@ def test_a_kernel_that_does_not_listen_is_killed(start: Start, slurm: Slurm) -> 
 
 def test_what_slurm_refuses_is_told(start: Start, home: Path, slurm: Slurm) -> None:
     configure(home, wrong={"partition": "nope"})
-    with pytest.raises(KernelNotStarted, match=r"Slurm says “Invalid partition name specified”.*hpcenv targets"):
+    with pytest.raises(
+        KernelNotStarted,
+        match=r"Slurm says “Invalid partition name specified”.*profile “wrong” asks for: choose another",
+    ):
         start("wrong")
     assert not list((home / ".local/share/jupyter/hpcenv/kernels").iterdir())
+
+
+def test_the_check_of_a_site_names_partitions_that_are_not_there(slurm: Slurm) -> None:
+    there, wrong = {"partition": "zen5", "keep_minutes": 5}, {"partition": "zen55"}
+    site = Site(kernel_profiles={"a": there, "b": wrong}, batch=wrong, targets={"zen5": wrong})
+    told = [(each.code, each.message.partition(" asks")[0], each.advice) for each in queues(site)]
+    advice = "Take one of zen4, zen5."
+    assert told == [
+        ("partition_unknown", "c.Site.batch", advice),
+        ("partition_unknown", "c.Site.kernel_profiles['b']", advice),
+        ("partition_unknown", "c.Site.targets['zen5']", advice),
+    ]
 
 
 def test_a_profile_that_the_site_has_not_is_told(start: Start) -> None:
@@ -119,7 +136,8 @@ def test_a_profile_that_the_site_has_not_is_told(start: Start) -> None:
 def test_who_waits_too_long_is_told_why(start: Start, home: Path, slurm: Slurm) -> None:
     configure(home, "c.Site.kernel_patience = 5", late={"partition": "zen4", "options": {"begin": "now+1hour"}})
     with pytest.raises(
-        KernelNotStarted, match=r"within 5 seconds: job \d+ is pending, because of “BeginTime”, and number 1 of 1 that"
+        KernelNotStarted,
+        match=r"within 5 seconds: job \d+ is pending: it begins later \(BeginTime\), and number 1 of 1 that",
     ):
         start("late")
     assert slurm.jobs() == []

@@ -85,10 +85,10 @@ def test_the_next_server_has_the_kernel_its_memory_and_its_notebook(serve: Serve
     server.process.wait()
     again = serve()
     assert found(again, kernel)["path"] == "work/real.ipynb"
+    while asked(again, f"api/kernels/{kernel}")["execution_state"] != "idle":  # though nobody has asked it anything
+        time.sleep(0.1)
     assert says(again, kernel, "print(kept)") == "42"
     assert slurm.jobs() == [job]
-    while asked(again, f"api/kernels/{kernel}")["execution_state"] != "idle":
-        time.sleep(0.1)
     assert again.raw("POST", f"api/kernels/{kernel}/interrupt")[0] == 204
     assert again.raw("POST", f"api/kernels/{kernel}/restart")[0] == 200
     assert says(again, kernel, "print('kept' in globals())") == "False"
