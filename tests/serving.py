@@ -46,6 +46,7 @@ class Server:
         around: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
         token: str = "",
+        root: Path | None = None,
     ) -> None:
         self.home = home
         self.token = token or secrets.token_hex(24)
@@ -63,7 +64,7 @@ class Server:
             **(variables or {}),
         }
         options = {"ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.port_retries": 0}
-        options |= {"ServerApp.root_dir": home, "ServerApp.allow_root": True, "ServerApp.open_browser": False}
+        options |= {"ServerApp.root_dir": root or home, "ServerApp.allow_root": True, "ServerApp.open_browser": False}
         arguments = [f"--{name}={value}" for name, value in options.items()]
         command = [*around, python, "-m", "jupyter", "server", *arguments]
         self.log = home / f"server-{port}.log"

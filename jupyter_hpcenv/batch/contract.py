@@ -34,11 +34,12 @@ class BatchSystem(abc.ABC):
         """Tell from files alone whether this machine has its programs."""
 
     @abc.abstractmethod
-    def submit(self, script: Path, name: str, asked: BatchRequest, output: Path) -> str:
+    def submit(self, script: Path, name: str, asked: BatchRequest, output: Path, *, again: bool = True) -> str:
         """Queue the program *script* under *name* and return the job's id.
 
         The job gets none of the caller's variables, writes both streams to the end of *output*, gets SIGTERM and
-        some seconds when its time is up or it is cancelled, and is queued again when its node fails.
+        some seconds when its time is up or it is cancelled, and is queued again when its node fails, unless *again* is
+        off.
         """
 
     @abc.abstractmethod

@@ -67,9 +67,10 @@ class Slurm(BatchSystem):
         """Tell whether its programs are on PATH."""
         return all(shutil.which(program) for program in _PROGRAMS)
 
-    def submit(self, script: Path, name: str, asked: BatchRequest, output: Path) -> str:
+    def submit(self, script: Path, name: str, asked: BatchRequest, output: Path, *, again: bool = True) -> str:
         """Queue *script*; Slurm keeps no variable of ours (``--export=NIL``)."""
-        argv = ["sbatch", "--parsable", "--export=NIL", "--requeue", "--open-mode=append", "--input=/dev/null"]
+        requeue = "--requeue" if again else "--no-requeue"
+        argv = ["sbatch", "--parsable", "--export=NIL", requeue, "--open-mode=append", "--input=/dev/null"]
         argv += [f"--output={_pattern(output)}", f"--chdir={output.parent}", *_options(name, asked)]
         said = self._ask([*argv, str(script)], "The job was not accepted")
         for line in reversed(said):

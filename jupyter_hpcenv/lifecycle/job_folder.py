@@ -60,6 +60,8 @@ class Session(msgspec.Struct, kw_only=True):
     path: str
     name: str = ""
     type: str = "notebook"
+    root: str = ""
+    """The folder below which that server shows files; *path* begins there."""
 
 
 class JobFolder:
@@ -95,9 +97,10 @@ class JobFolder:
 
     def beat(self) -> bool:
         """Show to who sweeps, and to the node, that the server lives; tell whether the kernel is still this one's."""
-        with contextlib.suppress(OSError, BrokenRecord):
-            if decode(read_regular(self.path / _SERVER, 10_000), Process, str(self.path)) != self._process:
-                return False
+        with contextlib.suppress(OSError):
+            with contextlib.suppress(BrokenRecord):  # a damaged one is nobody else's
+                if decode(read_regular(self.path / _SERVER, 10_000), Process, str(self.path)) != self._process:
+                    return False
             os.utime(self.path / _SERVER)
         return True
 
@@ -105,7 +108,7 @@ class JobFolder:
         """Queue the kernel as a job of its own; raises `BatchRefused` and `BatchUnavailable`."""
         script = self.path / "job.sh"
         write_atomic(script, f"#!/bin/sh\nexec {' '.join(map(sh, self.program()))}\n".encode(), 0o700)
-        system.submit(script, self.name, request, self.path / _OUT)
+        system.submit(script, self.name, request, self.path / _OUT, again=False)
 
     def describe(self, kernel: KernelFacts) -> None:
         """Write down what the next server has to know."""
@@ -168,9 +171,12 @@ class JobFolder:
     def connection(self) -> dict[str, Any] | None:
         """Return where the kernel listens, once the node has written it."""
         with contextlib.suppress(OSError, BrokenRecord, msgspec.DecodeError):
-            found: dict[str, Any] = typed.of_json(read_regular(self.connection_file, 100_000))
-            return found
+            return typed.of_json(read_regular(self.connection_file, 100_000), dict[str, Any])
         return None
+
+    def begun(self) -> bool:
+        """Tell whether the node has begun the kernel, from the file's being there alone."""
+        return self.connection_file.exists()
 
     def remove(self) -> None:
         """Take the folder away, when the kernel has ended."""
@@ -190,9 +196,18 @@ def waiting(site: Site) -> list[JobFolder]:
         for each in sorted(folder.iterdir()):
             if each.name.startswith(PREFIX) and (each / _KERNEL).exists() and (each / "connection.json").exists():
                 now = now or server_time(folder) or 0.0
-                if _is_left(each, now, ABSENT) and not (each / _ENDED).exists():
+                if _is_left(each, now, ABSENT) and _is_kept(site, each, now):
                     found.append(JobFolder(site, each.name))
     return found
+
+
+def end_waiting(site: Site) -> None:
+    """End the jobs of this process's kernels that have not begun; raises what the batch system says."""
+    for each in sorted(_all(site).iterdir()):
+        folder = JobFolder(site, each.name)
+        if each.name.startswith(PREFIX) and folder.is_mine and not folder.begun():
+            load_batch_system(site.batch_system).cancel(each.name)
+            folder.remove()
 
 
 def sweep(site: Site) -> int:

@@ -40,6 +40,7 @@ _ENDS = {
     "timeout": "The time of this kernel's job was up",
     "cancelled": "The job of this kernel was cancelled",
     "preempted": "The job of this kernel had to give way to another",
+    "node_fail": "The node of this kernel's job failed",
 }
 _FINAL = frozenset(_ENDS)
 #: How often, and with which pause, the queue is asked how a job ended.
@@ -62,6 +63,11 @@ class BatchProvisioner(KernelProvisionerBase):
     _watch: Watch | None = None
     _loop: asyncio.AbstractEventLoop
     _judged = False
+    _attached = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._turn = asyncio.Lock()  # of two restarts at once, one begins when the other is over
 
     # -- start ------------------------------------------------------------------
 
@@ -72,8 +78,20 @@ class BatchProvisioner(KernelProvisionerBase):
         """
         kwargs.pop("transport_encryption", None)
         running = kwargs.pop("job_folder", "")
+        await self._turn.acquire()
+        try:
+            return await self._prepared(running, **kwargs)
+        except BaseException:
+            await asyncio.shield(self._abandon())
+            self._turn.release()
+            raise
+
+    async def _prepared(self, running: str, **kwargs: Any) -> dict[str, Any]:
         extra = kwargs.pop("extra_arguments", [])
         manager: Any = self.parent
+        self._attached = False
+        if await self._polled() is None:
+            await self._abandon()  # somebody started it meanwhile
         with _spoken():
             self._site = _site(self.config)
             self._profile = self._site.profile(self.profile)
@@ -97,14 +115,15 @@ class BatchProvisioner(KernelProvisionerBase):
         if not name or Path(name).name != name:
             return None
         folder = JobFolder(self._site, name)
-        found = folder.connection() if folder.is_mine else None
-        if found is None:
-            return None  # a restart, for instance, which begins anew
+        if not folder.path.is_dir():
+            return None  # a restart, which begins anew
+        found = folder.connection() or {}
+        keys = [found.get(key) for key in ("key", "curve_publickey", "curve_secretkey")]
+        if not folder.is_mine or not all(isinstance(key, str) for key in keys):
+            raise KernelNotStarted(f"What {folder.path} says of the kernel's connection can not be used.")
         manager: Any = self.parent
-        manager.session.key = found["key"].encode()
-        manager.curve_publickey, manager.curve_secretkey = (
-            found[key].encode() for key in ("curve_publickey", "curve_secretkey")
-        )
+        manager.session.key, manager.curve_publickey, manager.curve_secretkey = (str(key).encode() for key in keys)
+        self._attached = True
         return folder
 
     def _need_encryption(self) -> None:
@@ -131,6 +150,15 @@ class BatchProvisioner(KernelProvisionerBase):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the job and wait until its node tells where the kernel listens."""
+        try:
+            return await self._launched(cmd, **kwargs)
+        except BaseException:
+            await asyncio.shield(self._abandon())
+            raise
+        finally:
+            self._turn.release()
+
+    async def _launched(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         assert self._shared is not None
         manager: Any = self.parent
         shared = self._shared
@@ -143,29 +171,24 @@ class BatchProvisioner(KernelProvisionerBase):
             "curve_secretkey": manager.curve_secretkey.decode(),
         }
         env = kwargs.get("env") or {}
-        try:
-            with _spoken(self._profile):
-                session = {"jupyter_session": env.get("JPY_SESSION_NAME", "")}
-                cwd = str(kwargs.get("cwd") or Path.cwd())
-                self._judged, self._loop = False, asyncio.get_running_loop()
-                self._watch = Watch(self, shared, self._system, self._profile, self._site)
-                if shared.connection() is None:
-                    keep = 60.0 * self._profile.keep_minutes
-                    known = (cmd, self._variables(env), cwd, {**keys, **session}, self._site.kernel_interface, keep)
-                    shared.prepare(*known)
-                    self._child = await self._started(shared, keep, cwd, env.get("JPY_SESSION_NAME", ""))
-                else:
-                    self._child = Sent(shared)
-                found = await self._listening(shared)
-            self.connection_info = cast(KernelConnectionInfo, {**found, "key": found["key"].encode()})
-            Path(manager.connection_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            Path(manager.connection_file).unlink(missing_ok=True)  # one of an earlier server would not be read
-            manager._reconcile_connection_info(self.connection_info)  # the manager does it too, but cleans up nothing
-        except BaseException:
-            await asyncio.shield(self._abandon())
-            raise
-        if self._watch is not None:
-            self._watch.start()
+        with _spoken(self._profile):
+            session = {"jupyter_session": env.get("JPY_SESSION_NAME", "")}
+            cwd = str(kwargs.get("cwd") or Path.cwd())
+            self._judged, self._loop = False, asyncio.get_running_loop()
+            self._watch = watch = Watch(self, shared, self._system, self._profile, self._site)
+            if self._attached:
+                self._child = Sent(shared)
+            else:
+                keep = 60.0 * self._profile.keep_minutes
+                known = (cmd, self._variables(env), cwd, {**keys, **session}, self._site.kernel_interface, keep)
+                shared.prepare(*known)
+                self._child = await self._started(shared, keep, cwd, env.get("JPY_SESSION_NAME", ""))
+            found = await self._listening(shared)
+        self.connection_info = cast(KernelConnectionInfo, {**found, "key": found["key"].encode()})
+        Path(manager.connection_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(manager.connection_file).unlink(missing_ok=True)  # one of an earlier server would not be read
+        manager._reconcile_connection_info(self.connection_info)  # the manager does it too, but cleans up nothing
+        watch.start()
         return self.connection_info
 
     async def _started(self, shared: JobFolder, keep: float, cwd: str, session: str) -> Bound | Sent:
@@ -222,14 +245,13 @@ class BatchProvisioner(KernelProvisionerBase):
     async def _job(self, shared: JobFolder) -> Job | None:
         """Return the job as the queue shows it; None where it does not, or does not answer."""
         try:
+            if isinstance(self._child, Sent):
+                return await asyncio.to_thread(self._child.ask, self._system)
             jobs = await asyncio.to_thread(self._system.jobs)
         except HpcenvError as error:
             self.log.warning("%s: %s", shared.name, error.message)
             return None
-        job = next((job for job in reversed(jobs) if job.name == shared.name), None)
-        if isinstance(self._child, Sent):
-            self._child.look(job)
-        return job
+        return next((job for job in reversed(jobs) if job.name == shared.name), None)
 
     async def _polled(self) -> int | None:
         """Return how the job's program ended, or None while it runs; a folder on a slow file server blocks nobody."""
@@ -278,6 +300,9 @@ class BatchProvisioner(KernelProvisionerBase):
             if job is not None and job.state not in JOB_LIVES:
                 break
             await asyncio.sleep(_PAUSE)
+        if isinstance(self._child, Sent) and job is not None and job.state in JOB_LIVES:
+            await self._cancel(kill=False)  # it was queued again, and would begin with nothing in memory
+            job = None
         if job is not None and job.state not in _FINAL:
             self.log.warning("%s: %s", shared.name, await self._words(job))
             return
@@ -301,8 +326,7 @@ class BatchProvisioner(KernelProvisionerBase):
         """Ask the queue for the job, from the thread that watches it; the node may have failed without a word."""
         if isinstance(self._child, Sent):
             with contextlib.suppress(HpcenvError):
-                name = self._shared.name if self._shared else ""
-                self._child.look(next((job for job in reversed(self._system.jobs()) if job.name == name), None))
+                self._child.ask(self._system)
 
     def let_go(self, why: str = "") -> None:
         """Forget the kernel, and leave it to the user's next server; from any thread."""
@@ -377,7 +401,10 @@ class BatchProvisioner(KernelProvisionerBase):
             self.log.warning("%s: %s", self._shared.name, error.message)
 
     async def _abandon(self) -> None:
-        """Leave nothing of a start that failed."""
+        """Leave nothing of a start that failed; but what runs already goes on, and may be taken over once more."""
+        if self._attached:
+            self.let_go()
+            return
         if self._child is not None and self._child.poll() is None:
             await self._cancel(kill=False)
             until = time.monotonic() + (10 if isinstance(self._child, Bound) else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from ..batch import BatchSystem
 from ..lifecycle.job_folder import JobFolder
 from ..models import JOB_LIVES, Job
 
@@ -26,9 +27,17 @@ class Sent:
             self._code = self._folder.ended()
         return self._code
 
-    def look(self, job: Job | None) -> None:
-        """Take note of what the queue shows: a node that failed can not tell how the kernel ended."""
-        if job is not None and job.state in JOB_LIVES:
+    def ask(self, system: BatchSystem) -> Job | None:
+        """Ask the queue, and take note of it: a node that failed can not tell how the kernel ended."""
+        begun = self._folder.begun()  # first: it may begin while the queue answers
+        job = next((job for job in reversed(system.jobs()) if job.name == self._folder.name), None)
+        self.look(job, begun)
+        return job
+
+    def look(self, job: Job | None, begun: bool) -> None:
+        """Take note of what the queue has shown; a kernel that had *begun* and waits again has lost its memory."""
+        lost = begun and job is not None and (job.state == "pending" or job.restarts > 0)
+        if job is not None and job.state in JOB_LIVES and not lost:
             self._seen = time.monotonic()
         elif job is not None or time.monotonic() - self._seen > UNSEEN:
             self._code = 1 if self.poll() is None else self._code

@@ -44,6 +44,14 @@ class Watch:
         self._ended.set()
 
     def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._watch()
+                return
+            except Exception as error:  # noqa: BLE001  without beats the node would end a kernel that is used
+                self._kernel.log.warning("%s: %s: %s", self._folder.name, type(error).__name__, error)
+
+    def _watch(self) -> None:
         ask = time.monotonic() if self._warning else float("inf")
         while not self._ended.wait(self._interval):
             if not self._folder.beat():

@@ -156,7 +156,9 @@ class HpcenvApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End the threads; the server calls it when it shuts down. Workers of operations live on, and some kernels."""
-        await self.outliving.stop()
-        for threads in (self._threads, self._slow):
-            threads.shutdown(wait=False, cancel_futures=True)
-        await asyncio.to_thread(self.watcher.stop)
+        try:
+            await self.outliving.stop()
+        finally:
+            for threads in (self._threads, self._slow):
+                threads.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(self.watcher.stop)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
 
 from ..serving import Server
 from .cluster import Slurm
@@ -27,10 +30,10 @@ def serve(slurm: Slurm, home: Path, kernel_prefix: Path) -> Iterator[Serve]:
     """Start servers of one user, one after the other or beside each other; in the end no job is left."""
     servers: list[Server] = []
 
-    def begin(text: str = "", **more: Any) -> Server:
+    def begin(text: str = "", root: Path | None = None, **more: Any) -> Server:
         configure(home, text, small={**KEPT, **more})
         publish(kernel_prefix, "small")
-        servers.append(Server(home, variables=slurm.variables, token="one and the same"))
+        servers.append(Server(home, variables=slurm.variables, token="one and the same", root=root))
         return servers[-1]
 
     yield begin
@@ -61,6 +64,25 @@ def noted(home: Path, name: str) -> None:
     kernels = home / ".local/share/jupyter/hpcenv/kernels"
     while not any(name in each.read_text() for each in kernels.glob("*/sessions.json")):
         time.sleep(0.1)
+
+
+def begin(server: Server, kernel: str, code: str) -> None:
+    """Run a cell without waiting for its end."""
+    client = BlockingKernelClient(
+        connection_file=str(server.home / ".local/share/jupyter/runtime" / f"kernel-{kernel}.json")
+    )
+    client.load_connection_file()
+    client.start_channels(hb=False)
+    client.wait_for_ready(timeout=60)
+    client.execute(f"print('begun', flush=True)\n{code}")
+    while client.get_iopub_msg(timeout=60)["content"].get("text") != "begun\n":
+        pass
+    client.stop_channels()
+
+
+def _refused(server: Server) -> None:
+    with contextlib.suppress(OSError):
+        server.raw("POST", "api/kernels", {"name": NAME})
 
 
 def found(server: Server, kernel: str) -> dict[str, Any]:
@@ -112,6 +134,106 @@ def test_a_server_that_is_stopped_leaves_it_to_the_next_one(serve: Serve, slurm:
     again = serve()
     assert found(again, kernel)["path"] == "work/Untitled.ipynb"
     assert says(again, kernel, "print(later is not None)") == "True"
+
+
+def test_what_is_busy_is_not_culled_when_it_was_taken_over(serve: Serve, home: Path) -> None:
+    """Nobody asks the kernel anything; the server ends kernels that were idle for some seconds."""
+    settings = "c.MappingKernelManager.cull_idle_timeout, c.MappingKernelManager.cull_interval = 6, 1\n"
+    server = serve()
+    kernel = opened(server)["kernel"]["id"]
+    begin(server, kernel, f"import time; time.sleep(25); open('{home}/done', 'w').close()")
+    server.process.kill()
+    server.process.wait()
+    (home / ".jupyter/jupyter_server_config.py").write_text(settings)
+    again = serve()
+    found(again, kernel)
+    while not (home / "done").exists():
+        assert asked(again, f"api/kernels/{kernel}")["execution_state"] == "busy"
+        time.sleep(0.3)
+    while again.raw("GET", f"api/kernels/{kernel}")[0] == 200:  # and when it is idle it is
+        time.sleep(0.3)
+
+
+def test_what_hinders_the_next_server_ends_nothing(serve: Serve, slurm: Slurm, home: Path) -> None:
+    server = serve()
+    kernel = opened(server)["kernel"]["id"]
+    says(server, kernel, "kept = 6 * 7")
+    server.process.kill()
+    server.process.wait()
+    (folder,) = (home / ".local/share/jupyter/hpcenv/kernels").glob("hpcenv-*")
+    runtime = home / ".local/share/jupyter/runtime" / f"kernel-{kernel}.json"
+    runtime.unlink()
+    runtime.mkdir()
+    whole = (folder / "connection.json").read_text()
+    (folder / "connection.json").write_text("{")
+    again = serve()
+    while "can not be used" not in again.log.read_text():
+        time.sleep(0.1)
+    assert len(slurm.jobs()) == 1
+    (folder / "connection.json").write_text(whole)
+    while "Is a directory" not in again.log.read_text():
+        time.sleep(0.1)
+    assert len(slurm.jobs()) == 1
+    runtime.rmdir()
+    found(again, kernel)
+    assert says(again, kernel, "print(kept)") == "42"
+
+
+def test_a_node_that_fails_is_told_and_no_new_job_is_queued(serve: Serve, slurm: Slurm) -> None:
+    server = serve(partition="zen4")
+    kernel = opened(server)["kernel"]["id"]
+    node = says(server, kernel, "import os; print(os.environ['SLURMD_NODENAME'])")
+    slurm.says("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        while server.raw("GET", f"api/kernels/{kernel}")[0] == 200:
+            time.sleep(0.2)
+        assert slurm.jobs() == []
+        assert "The node of this kernel's job failed" in server.log.read_text()
+    finally:
+        slurm.says("scontrol", "update", f"nodename={node}", "state=resume")
+
+
+def test_a_server_that_is_stopped_ends_what_waits(serve: Serve, slurm: Slurm) -> None:
+    server = serve(options={"begin": "now+1hour"})
+    waiting = threading.Thread(target=lambda: _refused(server), daemon=True)
+    waiting.start()
+    while not slurm.jobs():
+        time.sleep(0.1)
+    server.stop()
+    emptied(slurm)
+    waiting.join(60)
+
+
+def test_of_two_restarts_at_once_one_job_stays(serve: Serve, slurm: Slurm) -> None:
+    server = serve()
+    kernel = opened(server)["kernel"]["id"]
+    path = f"api/kernels/{kernel}/restart"
+    restarts = [threading.Thread(target=lambda: server.raw("POST", path), daemon=True) for _ in range(3)]
+    for each in restarts:
+        each.start()
+    for each in restarts:
+        each.join(100)
+    while len(slurm.jobs()) > 1:
+        time.sleep(0.1)
+    server.raw("DELETE", f"api/kernels/{kernel}")
+    emptied(slurm)
+
+
+def test_another_folder_has_other_notebooks(serve: Serve, home: Path) -> None:
+    for name in ("a", "b"):
+        (home / name / "work").mkdir(parents=True)
+    server = serve(root=home / "a")
+    kernel = opened(server)["kernel"]["id"]
+    noted(home, "Untitled.ipynb")
+    server.process.kill()
+    server.process.wait()
+    other = serve(root=home / "b")
+    while not asked(other, "api/kernels"):
+        time.sleep(0.1)
+    assert asked(other, "api/sessions") == []
+    other.stop()
+    above = serve(root=home)
+    assert found(above, kernel)["path"] == "a/work/Untitled.ipynb"
 
 
 def test_one_of_two_servers_takes_it_over(serve: Serve, slurm: Slurm) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,13 +172,22 @@ def test_sessions_are_kept(home: Path) -> None:
 def test_the_queue_tells_the_end_of_what_could_not_say_it(home: Path) -> None:
     folder = prepared()
     sent = Sent(folder)
-    sent.look(None)
+    sent.look(None, begun=False)
     assert sent.poll() is None, "it may not be seen yet"
-    sent.look(Job(system="slurm", name=folder.name, id="1", state="running"))
+    sent.look(Job(system="slurm", name=folder.name, id="1", state="pending"), begun=False)
+    sent.look(Job(system="slurm", name=folder.name, id="1", state="running"), begun=True)
     assert sent.poll() is None
-    sent.look(Job(system="slurm", name=folder.name, id="1", state="node_fail"))
+    sent.look(Job(system="slurm", name=folder.name, id="1", state="node_fail"), begun=True)
     assert sent.poll() == 1
     said = Sent(folder)
     (folder.path / "ended.json").write_text(json.dumps({"code": 3}))
-    said.look(Job(system="slurm", name=folder.name, id="1", state="completed"))
+    said.look(Job(system="slurm", name=folder.name, id="1", state="completed"), begun=True)
     assert said.poll() == 3
+
+
+@pytest.mark.parametrize("job", [{"state": "pending"}, {"state": "running", "restarts": 1}])
+def test_one_that_was_queued_again_has_lost_its_memory(home: Path, job: Any) -> None:
+    folder = prepared()
+    sent = Sent(folder)
+    sent.look(Job(system="slurm", name=folder.name, id="1", **job), begun=True)
+    assert sent.poll() == 1
