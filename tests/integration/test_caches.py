@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from traitlets.config import Config
@@ -134,9 +136,19 @@ def test_it_is_measured_and_cleaned_by_uv(admission: Admission, uv_cache: Path, 
     assert imports(tmp_path / "again")
 
 
-def test_who_does_not_wait_is_told_to_ask_again(admission: Admission, uv_cache: Path) -> None:
+def test_who_does_not_wait_is_told_to_ask_again(
+    admission: Admission, uv_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, measure = threading.Event(), admission.caching._caches.measure
+
+    def late(*arguments: Any) -> object:
+        assert answered.wait(60)
+        return measure(*arguments)
+
+    monkeypatch.setattr(admission.caching._caches, "measure", late)
     (one,) = [each for each in admission.caches() if each.name == "uv"]
     assert (one.bytes, one.measuring) == (None, True)
+    answered.set()
     assert admission.caching._thread is not None
     admission.caching._thread.join(30)
     (one,) = [each for each in admission.caches() if each.name == "uv"]

@@ -21,6 +21,10 @@ from .test_kernels_served import says
 pytestmark = pytest.mark.timeout(120)
 
 Serve = Callable[..., Server]
+
+#: Extensions that these tests do not need, and whose start takes most of a server's.
+OFF = ("jupyterlab", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
+FEW = f"c.ServerApp.jpserver_extensions = {dict.fromkeys(OFF, False)}\n"
 NOTEBOOK = {"path": "Untitled.ipynb", "name": "Untitled.ipynb", "type": "notebook", "kernel": {"name": NAME}}
 KEPT = {"partition": "zen5", "memory": "800M", "keep_minutes": 5}
 
@@ -30,8 +34,9 @@ def serve(slurm: Slurm, home: Path, kernel_prefix: Path) -> Iterator[Serve]:
     """Start servers of one user, one after the other or beside each other; in the end no job is left."""
     servers: list[Server] = []
 
-    def begin(text: str = "", root: Path | None = None, **more: Any) -> Server:
+    def begin(text: str = "", root: Path | None = None, own: str = "", **more: Any) -> Server:
         configure(home, text, small={**KEPT, **more})
+        (home / ".jupyter/jupyter_server_config.py").write_text(FEW + own)
         publish(kernel_prefix, "small")
         servers.append(Server(home, variables=slurm.variables, token="one and the same", root=root))
         return servers[-1]
@@ -138,14 +143,13 @@ def test_a_server_that_is_stopped_leaves_it_to_the_next_one(serve: Serve, slurm:
 
 def test_what_is_busy_is_not_culled_when_it_was_taken_over(serve: Serve, home: Path) -> None:
     """Nobody asks the kernel anything; the server ends kernels that were idle for some seconds."""
-    settings = "c.MappingKernelManager.cull_idle_timeout, c.MappingKernelManager.cull_interval = 6, 1\n"
+    settings = "c.MappingKernelManager.cull_idle_timeout, c.MappingKernelManager.cull_interval = 4, 1\n"
     server = serve()
     kernel = opened(server)["kernel"]["id"]
-    begin(server, kernel, f"import time; time.sleep(25); open('{home}/done', 'w').close()")
+    begin(server, kernel, f"import time; time.sleep(16); open('{home}/done', 'w').close()")
     server.process.kill()
     server.process.wait()
-    (home / ".jupyter/jupyter_server_config.py").write_text(settings)
-    again = serve()
+    again = serve(own=settings)
     found(again, kernel)
     while not (home / "done").exists():
         assert asked(again, f"api/kernels/{kernel}")["execution_state"] == "busy"
@@ -208,7 +212,7 @@ def test_of_two_restarts_at_once_one_job_stays(serve: Serve, slurm: Slurm) -> No
     server = serve()
     kernel = opened(server)["kernel"]["id"]
     path = f"api/kernels/{kernel}/restart"
-    restarts = [threading.Thread(target=lambda: server.raw("POST", path), daemon=True) for _ in range(3)]
+    restarts = [threading.Thread(target=lambda: server.raw("POST", path), daemon=True) for _ in range(2)]
     for each in restarts:
         each.start()
     for each in restarts:
