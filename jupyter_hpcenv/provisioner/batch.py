@@ -17,22 +17,19 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from jupyter_core.paths import jupyter_runtime_dir
 from traitlets import Unicode
-from traitlets.config import Config
 
 from ..batch import BatchSystem, load_batch_system
-from ..errors import BatchRefused, HpcenvError, KernelNotStarted
+from ..errors import HpcenvError, KernelNotStarted
 from ..lifecycle.job_folder import JobFolder, KernelFacts, sweep
 from ..models import JOB_LIVES, Job, KernelProfile
 from ..names import looks_secret
 from ..operations.queue import REASONS
 from ..process import Bound, environment
 from ..site import Site
-from ..site.configuration import Configuration
 from .sent import UNSEEN, Sent
+from .surroundings import configured, local_variables, spoken
 from .watching import Watch
 
-#: What the batch system's own program gets of our variables; the job begins with them.
-_LOCAL = ("HOME", "USER", "LOGNAME", "PATH", "LD_LIBRARY_PATH", "SLURM_CONF")
 #: Seconds between two looks into the folder, and after which the queue is asked for the first time.
 _LOOK, _FIRST = 0.02, 3.0
 #: Ends of a job after which its kernel must not be started again by itself.
@@ -92,8 +89,8 @@ class BatchProvisioner(KernelProvisionerBase):
         self._attached = False
         if await self._polled() is None:
             await self._abandon()  # somebody started it meanwhile
-        with _spoken():
-            self._site = _site(self.config)
+        with spoken():
+            self._site = configured(self.config)
             self._profile = self._site.profile(self.profile)
             self._system = load_batch_system(self._site.batch_system)
             await self.cleanup()  # of a kernel that died
@@ -171,7 +168,7 @@ class BatchProvisioner(KernelProvisionerBase):
             "curve_secretkey": manager.curve_secretkey.decode(),
         }
         env = kwargs.get("env") or {}
-        with _spoken(self._profile):
+        with spoken(self._profile):
             session = {"jupyter_session": env.get("JPY_SESSION_NAME", "")}
             cwd = str(kwargs.get("cwd") or Path.cwd())
             self._judged, self._loop = False, asyncio.get_running_loop()
@@ -195,7 +192,7 @@ class BatchProvisioner(KernelProvisionerBase):
         """Start the job, or with *keep* queue it by itself."""
         if not keep:
             argv = self._system.beside(shared.program(), shared.name, self._profile.request)
-            return Bound(argv, _local(), self._heard)
+            return Bound(argv, local_variables(), self._heard)
         name = self.parent.kernel_name  # type: ignore[union-attr]
         shared.describe(KernelFacts(id=self.kernel_id, name=name, keep=keep, cwd=cwd, session=session))
         self._child = sent = Sent(shared)  # before it is sent: what becomes of a lost answer is cancelled, too
@@ -429,40 +426,3 @@ class BatchProvisioner(KernelProvisionerBase):
     def get_stable_start_time(self, recommended: float = 10.0) -> float:
         """Count the time in the queue in."""
         return recommended + (self._site.kernel_patience if self._shared else 0)
-
-
-class _spoken:  # noqa: N801  used as a statement
-    """Put an error's advice into its text: all that Jupyter shows of it.
-
-    What a *profile* asks for is staff's to change, so where it is refused, its user gets another advice.
-    """
-
-    def __init__(self, profile: KernelProfile | None = None) -> None:
-        self._profile = profile
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BatchRefused) and self._profile is not None:
-            advice = (
-                f"This is what the profile “{self._profile.name}” asks for: choose another one (jupyter hpcenv "
-                "profiles; jupyter hpcenv edit NAME --profile PROFILE), and tell your site's staff."
-            )
-            raise KernelNotStarted(f"{error.message} {advice}", reason=error.reason) from error
-        if isinstance(error, HpcenvError) and error.hints:
-            raise KernelNotStarted(" ".join([error.message, *error.hints]), reason=error.reason) from error
-
-
-def _site(config: Config) -> Site:
-    """Return the site as this process is configured; what the server's own files say wins, as in the extension."""
-    own = Configuration(own_process=False)
-    found = own.config
-    found.merge(config)
-    with own.explained():
-        return Site(config=found)
-
-
-def _local() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _LOCAL if name in os.environ}
-    return {"PATH": os.defpath, **kept, "LC_ALL": "C"}
