@@ -36,14 +36,14 @@ DEFENCES = {
         "batch/slurm.py",
         r'"--export=NIL", ',
         '"--export=ALL", ',
-        "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
+        "tests/slurm/test_conformance.py::TestSlurm::test_variables_of_the_server_steer_nothing_and_stay_where_they_are",
     ),
     "job-not-steered": Defence(
         "7: SBATCH_* and the variables of a job around the server steer what is submitted",
         "batch/slurm.py",
         r'return \{"PATH": os\.environ\.get\("PATH", os\.defpath\), "LC_ALL": "C", \*\*kept\}',
         "return dict(os.environ)",
-        "tests/slurm/test_builds.py::test_no_secret_and_no_setting_of_ours_reaches_slurm",
+        "tests/slurm/test_conformance.py::TestSlurm::test_variables_of_the_server_steer_nothing_and_stay_where_they_are",
     ),
     "kernel-of-one-server": Defence(
         "fault: two servers take over one kernel",

@@ -15,7 +15,7 @@ from jupyter_hpcenv.errors import BatchUnavailable
 from jupyter_hpcenv.models import BatchRequest
 
 from .cluster import Slurm
-from .conformance import Conformance
+from .conformance import Conformance, until
 
 
 class TestSlurm(Conformance):
@@ -32,6 +32,17 @@ class TestSlurm(Conformance):
     @pytest.fixture
     def later(self) -> BatchRequest:
         return BatchRequest(options={"begin": "now+1hour"})
+
+    def test_variables_of_the_server_steer_nothing_and_stay_where_they_are(
+        self, system: BatchSystem, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One would send the job elsewhere; the other is one that Slurm's own programs may need."""
+        monkeypatch.setenv("SBATCH_PARTITION", "nope")
+        monkeypatch.setenv("LD_LIBRARY_PATH", "/canary/of/libraries")
+        output = tmp_path / "out"
+        system.submit(self.script(tmp_path, "/usr/bin/env; echo DONE"), name, BatchRequest(), output)
+        until(lambda: output.exists() and "DONE" in output.read_text())
+        assert "canary" not in output.read_text()
 
 
 OLD: dict[str, Any] = {"job_id": 7, "job_state": "PENDING", "state_reason": "Priority", "restart_cnt": 0}

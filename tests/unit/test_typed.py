@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,7 +43,10 @@ class Named(msgspec.Struct):
 
 
 def test_threads_that_are_the_first_to_read_a_type_do_not_crash() -> None:
-    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", FIRST], capture_output=True, text=True)
+    env = {**os.environ, "PYTHONPATH": str(Path(typed.__file__).parents[1])}  # the package that is tried, also a copy
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", FIRST], capture_output=True, text=True, env=env, cwd="/"
+    )
     assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
 
 
