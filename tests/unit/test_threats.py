@@ -19,7 +19,9 @@ def exists(test: str) -> bool:
     if not path.is_file():
         return False
     if path.suffix == ".py":
-        return re.search(rf"^(async )?def {re.escape(name)}\(", path.read_text(), re.MULTILINE) is not None
+        group, _, name = name.rpartition("::")  # a method stands below its class
+        lead = rf"^class {re.escape(group)}\b(?:.*\n)+?    " if group else "^"
+        return re.search(rf"{lead}(async )?def {re.escape(name)}\(", path.read_text(), re.MULTILINE) is not None
     return f"('{name}'," in path.read_text()
 
 
